@@ -1,0 +1,109 @@
+"""A delivery is one message on its way to one endpoint, in one round.
+
+Round 0 is the automatic one. Every resend and every recover adds a round with a live row and attempts of its own, so
+that manual work never touches the automatic schedule.
+
+State of a delivery, and what moves it:
+
+    (none)   -- message committed ---------> pending      owned by the process that accepted it, or by none
+    pending  -- claimed, attempt begins ---> sending
+    sending  -- 2xx -----------------------> success
+    sending  -- failed, schedule goes on --> pending      with a later due_at
+    sending  -- failed, schedule is over --> fail
+    any live -- endpoint or app deleted ---> canceled
+
+`held` is not stored: it is pending at an endpoint that is disabled, and ends the moment the endpoint is enabled.
+"""
+
+from enum import IntEnum
+
+import msgspec
+
+
+class State(IntEnum):
+    """The numbers are those of the wire (`MessageStatus`)."""
+
+    SUCCESS = 0
+    PENDING = 1
+    FAIL = 2
+    SENDING = 3
+    CANCELED = 4
+
+
+FINAL = frozenset({State.SUCCESS, State.FAIL, State.CANCELED})
+UNOWNED = 0
+
+
+class Trigger(IntEnum):
+    """Why a round exists. A resend is one attempt; the others follow the retry schedule."""
+
+    SCHEDULED = 0
+    RESEND = 1
+    RECOVER = 2
+
+
+class Key(msgspec.Struct, frozen=True):
+    """The identity of a delivery."""
+
+    endpoint: str
+    message: str
+    round: int = 0
+
+
+class Fence(msgspec.Struct, frozen=True):
+    """What must still be true of a live row for a completion to count: who claimed it, and for which attempt.
+
+    `owner` is the epoch of the node that claimed it; `attempts` how many attempts were settled before this one.
+    """
+
+    owner: int
+    attempts: int
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """A live delivery. Times are Unix ms."""
+
+    key: Key
+    application: str
+    organization: str
+    trigger: Trigger = Trigger.SCHEDULED
+    attempts: int = 0
+    due_at: int
+    owner: int = UNOWNED
+    created_at: int
+
+    @property
+    def fence(self) -> Fence:
+        return Fence(self.owner, self.attempts)
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """How a delivery ended; written once, in the transaction that removes the live row. Times are Unix ms."""
+
+    key: Key
+    application: str
+    organization: str
+    trigger: Trigger
+    state: State
+    attempts: int
+    last_attempt: str | None
+    ended_at: int
+
+
+class Status(msgspec.Struct, frozen=True):
+    """What a list shows for one message at one endpoint, all rounds together. `next_attempt_at` is Unix ms."""
+
+    state: State
+    next_attempt_at: int | None = None
+
+
+def headline(outcomes: list[State], live: list[Delivery]) -> Status:
+    """One status for all rounds: a success anywhere wins, then what is still on its way, then how it ended."""
+    if State.SUCCESS in outcomes:
+        return Status(State.SUCCESS)
+    if live:
+        due = min(delivery.due_at for delivery in live)
+        sending = any(delivery.owner != UNOWNED for delivery in live)
+        tried = any(delivery.attempts for delivery in live)
+        return Status(State.SENDING if sending else State.PENDING, due if tried else None)
+    return Status(State.FAIL if State.FAIL in outcomes else State.CANCELED)

@@ -1,0 +1,67 @@
+"""An endpoint is a place that wants event types: where a message's deliveries go."""
+
+from typing import Literal
+
+import msgspec
+
+MAX_LIVE_SECRETS = 10
+"""Old secrets that may still sign beside the current one; one more rotation is refused."""
+
+DisabledReason = Literal["manual", "gone"]
+
+
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything about an endpoint but its secrets and headers. Times are Unix ms.
+
+    `event_types` and `channels` are None for "all". `disabled_reason` is None while the endpoint is enabled,
+    "manual" when a person disabled it, "gone" when it answered 410.
+    """
+
+    id: str
+    application: str
+    organization: str
+    url: str
+    kind: str = "http"
+    uid: str | None = None
+    description: str = ""
+    version: int = 1
+    event_types: frozenset[str] | None = None
+    channels: frozenset[str] | None = None
+    throttle_rate: int | None = None
+    metadata: dict[str, str] = {}
+    disabled_reason: DisabledReason | None = None
+    created_at: int
+    updated_at: int
+
+    @property
+    def disabled(self) -> bool:
+        return self.disabled_reason is not None
+
+
+class SealedSecret(msgspec.Struct, frozen=True):
+    """One signing secret as it lies in the store. The current one never expires; older ones sign until they do."""
+
+    sealed: bytes
+    created_at: int
+    expires_at: int | None = None
+
+
+class EndpointRecord(msgspec.Struct, frozen=True):
+    """An endpoint with its sealed parts, as the store keeps it. Secrets: newest first. Headers: sealed JSON object."""
+
+    endpoint: Endpoint
+    secrets: tuple[SealedSecret, ...]
+    sealed_headers: bytes | None = None
+
+
+def wants(endpoint: Endpoint, event_type: str, channels: frozenset[str] | None) -> bool:
+    """Whether a message of this type and these channels goes to this endpoint.
+
+    An endpoint without channels takes all; one with channels takes only messages that share one, so a message
+    without channels never reaches it. A disabled endpoint still wants its messages: they are held for it.
+    """
+    if endpoint.event_types is not None and event_type not in endpoint.event_types:
+        return False
+    if endpoint.channels is None:
+        return True
+    return channels is not None and not endpoint.channels.isdisjoint(channels)

@@ -1,0 +1,63 @@
+"""The port for what is kept. `stores/` holds what fits it; `tests/conformance` says what fitting means.
+
+A store has two doors: `write` takes one command, `read` one query. Both are frozen values that name their result, so
+that one place can batch them, one place can make them fail, and every backend shows the same list of them.
+
+A write is committed and fsynced when it returns, together with whatever else was waiting (group commit). Commands are
+judged one by one: a caller's mistake is raised to that caller and never touches its group. StoreUnavailable means
+that nothing of the command was committed.
+"""
+
+from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar
+
+import msgspec
+
+R = TypeVar("R")
+
+
+class Command(msgspec.Struct, Generic[R], frozen=True, kw_only=True):
+    """A change; R is what the store answers."""
+
+
+class Query(msgspec.Struct, Generic[R], frozen=True, kw_only=True):
+    """A question; R is the answer. It sees what was committed."""
+
+
+class Once(msgspec.Struct, Generic[R], frozen=True, kw_only=True):
+    """Makes a command happen at most once per idempotency key.
+
+    `key` is a digest of credential, route and the caller's key; `fingerprint` a digest of the request. `remember`
+    turns the command's result into the bytes that a repeated request is answered from; they are stored in the same
+    transaction. `expires_at` is Unix ms.
+    """
+
+    key: bytes
+    fingerprint: bytes
+    remember: Callable[[R], bytes]
+    now: int
+    expires_at: int
+
+
+class Remembered(msgspec.Struct, frozen=True):
+    """What an earlier request with this key was answered."""
+
+    answer: bytes
+
+
+class Store(Protocol):
+    async def write(self, command: Command[R]) -> R:
+        """Commit one command. Raises CallerError for the caller's mistakes, StoreUnavailable if nothing was kept."""
+
+    async def write_once(self, command: Command[R], once: Once[R]) -> R | Remembered:
+        """As `write`, or what an earlier request with the same key was answered.
+
+        A request that comes while the first is under way waits for it. Raises Invalid when the key was used with
+        another fingerprint.
+        """
+
+    async def read(self, query: Query[R]) -> R:
+        """Answer one query from committed data. Raises StoreUnavailable."""
+
+    async def close(self) -> None:
+        """Finish what was accepted, and let go of the database."""

@@ -1,0 +1,166 @@
+"""Commands and queries about live deliveries: claiming, settling, releasing, and rounds added by hand."""
+
+import msgspec
+
+from hookwright.domain.attempts import Attempt
+from hookwright.domain.deliveries import Delivery, Fence, Key, State, Trigger
+from hookwright.domain.messages import Content, Message
+from hookwright.store import Command, Query
+
+
+class OpenNode(Command[int], frozen=True, kw_only=True):
+    """A process begins: the answer is its epoch, larger than every one before."""
+
+    now: int
+
+
+class TakeOver(Command[int], frozen=True, kw_only=True):
+    """Make every live row that is owned by another epoch than `owner` claimable again (P3); how many there were.
+
+    On SQLite the file has one owner, so whoever else holds a row is dead.
+    """
+
+    owner: int
+
+
+class Claimed(msgspec.Struct, frozen=True):
+    """A live row that is ours, with what is needed to send it. `content` is None if it is gone."""
+
+    delivery: Delivery
+    message: Message
+    content: Content | None
+
+
+class ClaimDue(Command[list[Claimed]], frozen=True, kw_only=True):
+    """Own up to `limit` unowned rows of one endpoint that are due at `now`, earliest first.
+
+    It stops before the bodies it would return exceed `most_bytes` together (but returns at least one row).
+    """
+
+    endpoint: str
+    owner: int
+    now: int
+    limit: int
+    most_bytes: int
+
+
+class DueEndpoint(msgspec.Struct, frozen=True):
+    endpoint: str
+    due_at: int
+
+
+class DueEndpoints(Query[list[DueEndpoint]], frozen=True, kw_only=True):
+    """Every enabled endpoint that has unowned live rows, with the earliest due time among them.
+
+    Read by skipping from endpoint to endpoint in the index, so that its cost follows the endpoints, not the rows.
+    Pages by `after` (an endpoint id), at most `limit`.
+    """
+
+    after: str = ""
+    limit: int = 1000
+
+
+class Settlement(msgspec.Struct, frozen=True, kw_only=True):
+    """The end of one attempt: its record and what becomes of the delivery.
+
+    `state` is SUCCESS or FAIL (final), or PENDING with `due_at`; CANCELED without an attempt when the content is gone.
+`disable` also disables the endpoint (410).
+    """
+
+    key: Key
+    fence: Fence
+    attempt: Attempt | None
+    state: State
+    due_at: int | None = None
+    disable: bool = False
+    created_at: int
+    now: int
+
+
+class Settle(Command[list[bool]], frozen=True, kw_only=True):
+    """Apply each settlement whose fence still matches its live row (P4); the answer says which did.
+
+    One that does not match changes nothing and leaves no attempt: whoever holds the row now makes its own.
+    """
+
+    settlements: tuple[Settlement, ...]
+
+
+class Release(Command[None], frozen=True, kw_only=True):
+    """Make rows that we own claimable again without an attempt (fenced as `Settle` is)."""
+
+    rows: tuple[tuple[Key, Fence], ...]
+
+
+class CancelDeliveries(Command[int], frozen=True, kw_only=True):
+    """End up to `limit` live rows of deleted endpoints as canceled; how many it was. Called until it is 0."""
+
+    now: int
+    limit: int
+
+
+class Resend(Command[Delivery], frozen=True, kw_only=True):
+    """Add a round with a live row of its own, due now. Raises NotFound, BadRequest `missing_payload`."""
+
+    application: str
+    endpoint: str
+    message: str
+    trigger: Trigger = Trigger.RESEND
+    owner: int
+    now: int
+
+
+class StartRecover(Command[None], frozen=True, kw_only=True):
+    """Keep a recover as a task, to be carried out in slices and to survive a restart. Raises NotFound."""
+
+    task: str
+    application: str
+    endpoint: str
+    since: int
+    until: int
+    now: int
+
+
+class ContinueRecovers(Command[list[str]], frozen=True, kw_only=True):
+    """One slice of every open task: look at up to `limit` outcomes each, add rounds for those that failed and never
+    succeeded and have nothing live, and move the task's mark. The answer names the endpoints that have new rows;
+    a task whose range is done is closed. `OpenRecovers` says whether there is more.
+    """
+
+    now: int
+    limit: int
+
+
+class OpenRecovers(Query[int], frozen=True, kw_only=True):
+    """How many recovers are not finished."""
+
+
+class Stats(msgspec.Struct, frozen=True):
+    success: int = 0
+    pending: int = 0
+    sending: int = 0
+    fail: int = 0
+    canceled: int = 0
+
+
+class EndpointStats(Query[Stats], frozen=True, kw_only=True):
+    """Messages created in [since, until) by their headline status at this endpoint (Unix ms)."""
+
+    application: str
+    endpoint: str
+    since: int
+    until: int
+
+
+class CountLive(Query[int], frozen=True, kw_only=True):
+    """How many live deliveries there are in all; for `demo`, tests and the doctor."""
+
+
+class Forget(Command[int], frozen=True, kw_only=True):
+    """Remove up to `limit` expired things (idempotency keys, revocations, contents past their retention).
+
+    The answer is how many went; called in slices by the janitor.
+    """
+
+    now: int
+    limit: int

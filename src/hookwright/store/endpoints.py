@@ -1,0 +1,97 @@
+"""Commands and queries about endpoints. `ref` is an id or a uid everywhere; `application` is always an id."""
+
+import msgspec
+
+from hookwright.domain.applications import Application
+from hookwright.domain.endpoints import Endpoint, EndpointRecord, SealedSecret
+from hookwright.domain.pages import Page, PageRequest
+from hookwright.store import Command, Query
+
+
+class CreateEndpoint(Command[Endpoint], frozen=True, kw_only=True):
+    """Raises NotFound (application gone), Conflict (uid taken), BadRequest `limit_reached` (over `most`)."""
+
+    record: EndpointRecord
+    most: int
+
+
+class UpdateEndpoint(Command[Endpoint], frozen=True, kw_only=True):
+    """Replace all of it but its id, creation time, secrets and headers. Raises NotFound, Conflict (uid taken)."""
+
+    endpoint: Endpoint
+
+
+class DeleteEndpoint(Command[Endpoint], frozen=True, kw_only=True):
+    """Its uid is free again at once; its live deliveries are canceled (see `CancelDeliveries`). Raises NotFound."""
+
+    application: str
+    ref: str
+    now: int
+
+
+class SetHeaders(Command[None], frozen=True, kw_only=True):
+    """Replace the sealed headers; None removes them. Raises NotFound.
+
+    `expected` is what the new value was computed from: if it is not there any more the answer is Conflict, and
+    the caller computes again.
+    """
+
+    application: str
+    endpoint: str
+    sealed: bytes | None
+    expected: bytes | None
+    now: int
+
+
+class RotateSecret(Command[None], frozen=True, kw_only=True):
+    """Make `secret` the current one; the one before it signs until `old_expires_at`.
+
+    Raises NotFound, and BadRequest `limit_reached` when `most` old ones are still signing.
+    """
+
+    application: str
+    endpoint: str
+    secret: SealedSecret
+    old_expires_at: int
+    now: int
+    most: int
+
+
+class FindEndpoint(Query[Endpoint | None], frozen=True, kw_only=True):
+    """With `deleted` also one that was deleted (by id): attempts outlive their endpoint."""
+
+    application: str
+    ref: str
+    deleted: bool = False
+
+
+class FindEndpointRecord(Query[EndpointRecord | None], frozen=True, kw_only=True):
+    """With its sealed parts; by id or uid, not deleted."""
+
+    application: str
+    ref: str
+
+
+class ListEndpoints(Query[Page[Endpoint]], frozen=True, kw_only=True):
+    application: str
+    page: PageRequest
+
+
+class LoadedApplication(msgspec.Struct, frozen=True, kw_only=True):
+    """An application with all that a fan-out and its deliveries need; the unit that the engine keeps in memory."""
+
+    application: Application
+    endpoints: tuple[EndpointRecord, ...]
+
+
+class LoadApplication(Query[LoadedApplication | None], frozen=True, kw_only=True):
+    """By id or uid within an organization."""
+
+    organization: str
+    ref: str
+
+
+class LoadEndpoint(Query[EndpointRecord | None], frozen=True, kw_only=True):
+    """By id alone: what the engine needs to send a delivery that it finds in the store."""
+
+    id: str

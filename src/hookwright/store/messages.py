@@ -1,0 +1,104 @@
+"""Commands and queries about messages."""
+
+import msgspec
+
+from hookwright.domain.deliveries import Delivery, Key, Status
+from hookwright.domain.endpoints import Endpoint
+from hookwright.domain.messages import Content, Message
+from hookwright.domain.pages import Page, PageRequest
+from hookwright.store import Command, Query
+
+
+class Created(msgspec.Struct, frozen=True):
+    """The deliveries that were committed: of those asked for, all whose endpoint still exists."""
+
+    message: Message
+    deliveries: tuple[Delivery, ...]
+
+
+class CreateMessage(Command[Created], frozen=True, kw_only=True):
+    """Message, content and one live row per delivery, in one transaction (P1).
+
+    Raises Conflict when `event_id` was used in this application, NotFound when the application is gone.
+    """
+
+    message: Message
+    content: Content
+    deliveries: tuple[Delivery, ...]
+
+
+class ExpungeContent(Command[None], frozen=True, kw_only=True):
+    """Remove the body; the message stays. Live deliveries of it end as canceled. Raises NotFound."""
+
+    application: str
+    message: str
+    now: int
+
+
+class FoundMessage(msgspec.Struct, frozen=True):
+    """`content` is None once it was expunged, has expired, or was not asked for."""
+
+    message: Message
+    content: Content | None
+
+
+class FindMessage(Query[FoundMessage | None], frozen=True, kw_only=True):
+    """`ref` is the message's id, or the event id that its creator gave it."""
+
+    application: str
+    ref: str
+    with_content: bool = True
+
+
+class MessageFilter(msgspec.Struct, frozen=True):
+    """None takes everything. Times are Unix ms: `after` <= created < `before`."""
+
+    event_types: frozenset[str] | None = None
+    channel: str | None = None
+    before: int | None = None
+    after: int | None = None
+
+
+class ListMessages(Query[Page[FoundMessage]], frozen=True, kw_only=True):
+    """Newest first."""
+
+    application: str
+    page: PageRequest
+    filter: MessageFilter = MessageFilter()
+    with_content: bool = True
+
+
+class EndpointMessage(msgspec.Struct, frozen=True):
+    found: FoundMessage
+    status: Status
+
+
+class ListEndpointMessages(Query[Page[EndpointMessage]], frozen=True, kw_only=True):
+    """The messages that went, go or will go to one endpoint, newest first, each with its headline status."""
+
+    application: str
+    endpoint: str
+    page: PageRequest
+    filter: MessageFilter = MessageFilter()
+    states: frozenset[int] | None = None
+    with_content: bool = True
+
+
+class Destination(msgspec.Struct, frozen=True):
+    endpoint: Endpoint
+    status: Status
+
+
+class ListDestinations(Query[Page[Destination]], frozen=True, kw_only=True):
+    """The endpoints of one message, ascending by endpoint id, deleted ones too, each with its headline status."""
+
+    application: str
+    message: str
+    page: PageRequest
+
+
+class DeliveryKeys(Query[list[Key]], frozen=True, kw_only=True):
+    """Every delivery of a message, live or ended; for tests and the doctor."""
+
+    application: str
+    message: str
