@@ -78,9 +78,14 @@ class Minter:
 
     def mint(self, prefix: str, now: int) -> str:
         """A fresh `<prefix>_<27 characters>` for `now` (Unix ms)."""
+        return self.mint_timed(prefix, now)[0]
+
+    def mint_timed(self, prefix: str, now: int) -> tuple[str, int]:
+        """A fresh id and the Unix ms that it carries: what `created_at` will read from it, so both always agree."""
         base = _time_bits(now) << _ENTROPY_BITS
         if base > self._last:
             self._last = base | int.from_bytes(self._entropy(14), "big")  # 112 bits: room to count up within the step
         else:
             self._last += 1 + int.from_bytes(self._entropy(8), "big")
-        return f"{prefix}_{encode(self._last)}"
+        bits = self._last >> _ENTROPY_BITS
+        return f"{prefix}_{encode(self._last)}", ((bits >> 8) + KSUID_EPOCH) * 1000 + (bits & 255) * 4

@@ -61,7 +61,7 @@ class Fence(msgspec.Struct, frozen=True):
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
-    """A live delivery. Times are Unix ms."""
+    """A live delivery. Times are Unix ms; `created_at` is the message's."""
 
     key: Key
     application: str

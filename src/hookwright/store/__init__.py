@@ -46,11 +46,17 @@ class Remembered(msgspec.Struct, frozen=True):
 
 
 class Store(Protocol):
-    async def write(self, command: Command[R]) -> R:
-        """Commit one command. Raises CallerError for the caller's mistakes, StoreUnavailable if nothing was kept."""
+    async def write(self, command: Command[R], *, on_commit: Callable[[R], None] | None = None) -> R:
+        """Commit one command. Raises CallerError for the caller's mistakes, StoreUnavailable if nothing was kept.
 
-    async def write_once(self, command: Command[R], once: Once[R]) -> R | Remembered:
-        """As `write`, or what an earlier request with the same key was answered.
+        `on_commit` is called with the result as soon as it is committed, whether or not the caller still waits: what
+        must follow a commit (a claimed row reaching its lane) must not depend on a task that may be cancelled.
+        """
+
+    async def write_once(
+        self, command: Command[R], once: Once[R], *, on_commit: Callable[[R], None] | None = None
+    ) -> R | Remembered:
+        """As `write`, or what an earlier request with the same key was answered (then `on_commit` is not called).
 
         A request that comes while the first is under way waits for it. Raises Invalid when the key was used with
         another fingerprint.

@@ -100,13 +100,12 @@ class CancelDeliveries(Command[int], frozen=True, kw_only=True):
 
 
 class Resend(Command[Delivery], frozen=True, kw_only=True):
-    """Add a round with a live row of its own, due now. Raises NotFound, BadRequest `missing_payload`."""
+    """Add a round with a live, unowned row of its own, due now. Raises NotFound, BadRequest `missing_payload`."""
 
     application: str
     endpoint: str
     message: str
     trigger: Trigger = Trigger.RESEND
-    owner: int
     now: int
 
 

@@ -1,0 +1,1 @@
+"""HTTP faces: one file per noun, and what they share."""

@@ -1,0 +1,39 @@
+"""Every change that is not the path of a message goes through here: commit it, then let the engine know.
+
+What the engine keeps in memory (applications, endpoints) is dropped after the commit that changed it, so the next
+message and the next attempt see the new state.
+"""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from hookwright.engine.directory import Directory
+from hookwright.engine.dispatcher import Dispatcher
+from hookwright.store import Command, Once, Remembered, Store
+
+R = TypeVar("R")
+
+
+class Changes:
+    def __init__(self, store: Store, directory: Directory, dispatcher: Dispatcher) -> None:
+        self._store, self._directory, self._dispatcher = store, directory, dispatcher
+
+    async def apply(
+        self, command: Command[R], *, application: str | None = None, endpoint: str | None = None, once: Once[R] | None = None
+    ) -> R | Remembered:
+        """Commit `command` and drop what is remembered of `application` (an id) and `endpoint` (an id).
+
+        A disabled endpoint's queued deliveries go back to the store, an enabled one's are taken up at once. Raises
+        what the store raises.
+        """
+
+        def tell(_: R) -> None:
+            if application is not None:
+                self._directory.forget(application)
+            if endpoint is not None:
+                self._dispatcher.endpoint_changed(endpoint)
+
+        follow: Callable[[R], None] = tell
+        if once is None:
+            return await self._store.write(command, on_commit=follow)
+        return await self._store.write_once(command, once, on_commit=follow)
