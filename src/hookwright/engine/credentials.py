@@ -1,0 +1,179 @@
+"""Who is calling: bearer tokens and API keys in, a Principal out, and the ends of both.
+
+Rules this module keeps:
+- One algorithm, HS256, whatever a token's header says; the key is the configured secret's bytes.
+- A token that was verified once is remembered (bounded), so a request costs no signature and no digest. What can
+  change meanwhile (expiry, revocation) is judged on every request all the same.
+- An ended token is ended as soon as the revocation is committed: memory follows in the commit's own callback, not in
+  the task of the request, which may be cancelled.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import jwt
+
+from hookwright.clock import Clock
+from hookwright.domain.credentials import ApiKey, Principal, Revocation
+from hookwright.domain.tokens import KEY_MARK, ended, format_key, parse_key, read_claims
+from hookwright.errors import Unauthenticated
+from hookwright.store import Command, Once, Remembered, Store
+from hookwright.store.organizations import CreateApiKey, EnsureOrganization, FindApiKey, ListRevocations, Revoke, RevokeApiKey
+
+R = TypeVar("R")
+
+ALGORITHM = "HS256"
+MAX_REMEMBERED = 10_000
+MAX_TOKEN = 8_192
+TEN_YEARS = 10 * 365 * 86_400_000
+_INVALID = "Invalid token"
+_SECRET_AS_TOKEN = (
+    "This is the JWT secret itself, which signs tokens and is not one. Make a token with it: "
+    "`hookwright token create`, or a JWT signed with HS256 whose sub is your organization's id."
+)
+# Times are judged by our own clock in `read_claims`; who may have issued a token is a matter of the secret alone.
+_OPTIONS: dict[str, Any] = {
+    f"verify_{claim}": False for claim in ("exp", "nbf", "iat", "aud", "iss", "sub", "jti")
+}  # fmt: skip
+
+
+class Credentials:
+    """`secret` is HOOKWRIGHT_JWT_SECRET."""
+
+    def __init__(self, store: Store, clock: Clock, secret: str) -> None:
+        self._store, self._clock = store, clock
+        self._secret = secret.encode()
+        self._remembered: dict[str, Principal] = {}
+        self._organizations: dict[str, None] = {}
+        self._revocations: dict[str, list[Revocation]] | None = None
+        self._ends = 0  # grows with every revocation: what was read before one and kept after it would undo it
+
+    async def verify(self, token: str) -> Principal:
+        """Who presents this bearer token. Raises Unauthenticated, saying what is wrong with it."""
+        principal = self._remembered.get(token)
+        if principal is None:
+            before = self._ends
+            principal = await self._examine(token)
+            await self._ensure(principal.organization)
+            if before == self._ends:
+                _remember(self._remembered, token, principal)
+        now = self._clock.now()
+        if principal.expires_at is not None and principal.expires_at <= now:
+            self._remembered.pop(token, None)
+            raise Unauthenticated("The token has expired")
+        if principal.application is not None:
+            if self._revocations is None:
+                await self.refresh()
+            if ended(principal, (self._revocations or {}).get(principal.application, ()), now):
+                raise Unauthenticated("The token was ended by a logout, or when all tokens of its application were")
+        return principal
+
+    def sign(self, claims: dict[str, Any]) -> str:
+        """A token with these claims."""
+        return jwt.encode(claims, self._secret, algorithm=ALGORITHM)
+
+    async def refresh(self) -> None:
+        """Read which tokens were ended; what this process ends itself it knows without."""
+        while True:
+            before = self._ends
+            found: dict[str, list[Revocation]] = {}
+            for revocation in await self._store.read(ListRevocations(now=self._clock.now())):
+                found.setdefault(revocation.application, []).append(revocation)
+            if before == self._ends:
+                self._revocations = found
+                return
+
+    async def end(self, revocations: tuple[Revocation, ...], once: Once[None] | None = None) -> None | Remembered:
+        """End application tokens."""
+
+        def tell(_: None) -> None:
+            self._ends += 1
+            if self._revocations is not None:  # else the first look at them will see these too
+                for revocation in revocations:
+                    self._revocations.setdefault(revocation.application, []).append(revocation)
+
+        await self.refresh()  # drops what is long over
+        return await self._write(Revoke(revocations=revocations), once, tell)
+
+    async def create_key(self, key: ApiKey, once: Once[ApiKey] | None = None) -> ApiKey | Remembered:
+        """Keep a key whose text was made by `new_key`."""
+        await self._ensure(key.organization)
+        return await self._write(CreateApiKey(key=key), once, lambda _: None)
+
+    async def revoke_key(self, organization: str, key_id: str, once: Once[ApiKey] | None = None) -> ApiKey | Remembered:
+        """End a key now. Raises NotFound."""
+
+        def tell(_: ApiKey) -> None:
+            self._ends += 1
+            for token in [token for token, principal in self._remembered.items() if principal.credential == key_id]:
+                del self._remembered[token]
+
+        return await self._write(RevokeApiKey(organization=organization, id=key_id, now=self._clock.now()), once, tell)
+
+    async def _write(self, command: Command[R], once: Once[R] | None, tell: Callable[[R], None]) -> R | Remembered:
+        if once is None:
+            return await self._store.write(command, on_commit=tell)
+        return await self._store.write_once(command, once, on_commit=tell)
+
+    async def _ensure(self, organization: str) -> None:
+        if organization not in self._organizations:
+            await self._store.write(EnsureOrganization(organization=organization, now=self._clock.now()))
+            _remember(self._organizations, organization, None)
+
+    async def _examine(self, token: str) -> Principal:
+        if len(token) > MAX_TOKEN:
+            raise Unauthenticated(_INVALID)
+        if token.startswith(KEY_MARK):
+            return await self._examine_key(token)
+        if hmac.compare_digest(token.encode(), self._secret):
+            raise Unauthenticated(_SECRET_AS_TOKEN)
+        try:
+            claims = jwt.decode(token, self._secret, algorithms=[ALGORITHM], options=_OPTIONS)  # type: ignore[arg-type]
+        except (jwt.PyJWTError, ValueError, RecursionError) as error:
+            raise Unauthenticated(_INVALID) from error
+        return read_claims(claims, hashlib.sha256(token.encode()).hexdigest()[:32], self._clock.now())
+
+    async def _examine_key(self, text: str) -> Principal:
+        parts = parse_key(text)
+        key = None if parts is None else await self._store.read(FindApiKey(id=parts.id))
+        if parts is None or key is None or not hmac.compare_digest(digest(parts.secret), key.digest):
+            raise Unauthenticated(_INVALID)
+        if key.revoked_at is not None:
+            raise Unauthenticated("This key was revoked")
+        return Principal(
+            organization=key.organization,
+            credential=key.id,
+            scopes=frozenset(key.scopes),
+            issued_at=key.created_at,
+            expires_at=key.expires_at,
+        )
+
+
+def new_key(
+    *, key_id: str, organization: str, name: str, scopes: tuple[str, ...], entropy: bytes, now: int, expires_at: int | None = None
+) -> tuple[str, ApiKey]:
+    """The text of a new key, to be shown once, and what is kept of it. `entropy`: 32 random bytes; times: Unix ms."""
+    text, secret = format_key(key_id, entropy)
+    kept = ApiKey(
+        id=key_id,
+        organization=organization,
+        name=name,
+        digest=digest(secret),
+        scopes=scopes,
+        created_at=now,
+        expires_at=expires_at,
+    )
+    return text, kept
+
+
+def digest(secret: str) -> bytes:
+    """What is kept of a key's secret: 256 random bits need no slow hash."""
+    return hashlib.sha256(secret.encode()).digest()
+
+
+def _remember(memory: dict[str, R], key: str, value: R) -> None:
+    while len(memory) >= MAX_REMEMBERED:
+        del memory[next(iter(memory))]
+    memory[key] = value
