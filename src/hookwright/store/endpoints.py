@@ -16,9 +16,14 @@ class CreateEndpoint(Command[Endpoint], frozen=True, kw_only=True):
 
 
 class UpdateEndpoint(Command[Endpoint], frozen=True, kw_only=True):
-    """Replace all of it but its id, creation time, secrets and headers. Raises NotFound, Conflict (uid taken)."""
+    """Replace all of it but its id, creation time, secrets and headers. Raises NotFound, Conflict (uid taken).
+
+    `expected` is what the new value was computed from: if it is not there any more the answer is Conflict
+    (`changed_meanwhile`), and the caller computes again. So a change never undoes another (a 410's disabling, say).
+    """
 
     endpoint: Endpoint
+    expected: Endpoint | None = None
 
 
 class DeleteEndpoint(Command[Endpoint], frozen=True, kw_only=True):
@@ -32,8 +37,8 @@ class DeleteEndpoint(Command[Endpoint], frozen=True, kw_only=True):
 class SetHeaders(Command[None], frozen=True, kw_only=True):
     """Replace the sealed headers; None removes them. Raises NotFound.
 
-    `expected` is what the new value was computed from: if it is not there any more the answer is Conflict, and
-    the caller computes again.
+    `expected` is what the new value was computed from: if it is not there any more the answer is Conflict
+    (`changed_meanwhile`), and the caller computes again.
     """
 
     application: str

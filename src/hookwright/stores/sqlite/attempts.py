@@ -1,0 +1,75 @@
+"""Attempts: looked up, listed, and their responses removed. They are written where deliveries are settled."""
+
+from typing import Any
+
+import apsw
+import msgspec
+
+from hookwright.domain.attempts import Attempt
+from hookwright.domain.deliveries import Key, State, Trigger
+from hookwright.domain.pages import Page
+from hookwright.errors import NotFound
+from hookwright.store.attempts import ExpungeResponse, FindAttempt, ListAttempts
+from hookwright.stores.sqlite.keysets import gather, keyset
+from hookwright.stores.sqlite.registry import load_sql, reads, writes
+
+SQL = load_sql("attempts")
+_names = msgspec.json.Decoder(tuple[str, ...]).decode
+
+
+@writes(ExpungeResponse)
+def expunge_response(db: apsw.Connection, command: ExpungeResponse) -> None:
+    db.execute(SQL.expunge_response, {"application": command.application, "message": command.message, "attempt": command.attempt})
+    if not db.changes():
+        raise NotFound
+
+
+@reads(FindAttempt)
+def find(db: apsw.Connection, query: FindAttempt) -> Attempt | None:
+    values = {"application": query.application, "message": query.message, "attempt": query.attempt}
+    row = db.execute(SQL.find, values).fetchone()
+    return to_attempt(row) if row is not None else None
+
+
+@reads(ListAttempts)
+def list_attempts(db: apsw.Connection, query: ListAttempts) -> Page[Attempt]:
+    keys = keyset(query.page, "atmpt", after=query.filter.after, before=query.filter.before)
+    values = {"application": query.application, "low": keys.low, "high": keys.high}
+    if query.message is not None:
+        rows = db.execute(SQL.by_message_down if keys.down else SQL.by_message_up, values | {"message": query.message})
+    else:
+        rows = db.execute(SQL.by_endpoint_down if keys.down else SQL.by_endpoint_up, values | {"endpoint": query.endpoint})
+    attempts = map(to_attempt, rows)
+    return gather(query.page, ((attempt.id, attempt if _matches(query, attempt) else None) for attempt in attempts))
+
+
+def to_attempt(row: tuple[Any, ...]) -> Attempt:
+    """The value of a row, its columns in the order that `attempts.sql` names them."""
+    return Attempt(
+        id=row[0],
+        key=Key(row[1], row[2], row[3]),
+        application=row[4],
+        organization=row[5],
+        trigger=Trigger(row[6]),
+        number=row[7],
+        url=row[8],
+        event_type=row[9],
+        channels=None if row[10] is None else _names(row[10]),
+        state=State(row[11]),
+        response_status=row[12],
+        response=row[13],
+        truncated=bool(row[14]),
+        started_at=row[15],
+        duration_ms=row[16],
+    )
+
+
+def _matches(query: ListAttempts, attempt: Attempt) -> bool:
+    wanted = query.filter
+    return (
+        (query.endpoint is None or attempt.key.endpoint == query.endpoint)
+        and (query.state is None or attempt.state == query.state)
+        and (query.status_class is None or attempt.response_status // 100 * 100 == query.status_class)
+        and (wanted.event_types is None or attempt.event_type in wanted.event_types)
+        and (wanted.channel is None or (attempt.channels is not None and wanted.channel in attempt.channels))
+    )

@@ -1,0 +1,228 @@
+"""Endpoints: their settings, their sealed headers and secrets, and an application with all that a fan-out needs."""
+
+from itertools import groupby
+from typing import Any
+
+import apsw
+import msgspec
+
+from hookwright.domain.applications import Application
+from hookwright.domain.endpoints import Endpoint, EndpointRecord, SealedSecret
+from hookwright.domain.pages import Page
+from hookwright.errors import BadRequest, Conflict, NotFound
+from hookwright.store.endpoints import (
+    CreateEndpoint,
+    DeleteEndpoint,
+    FindEndpoint,
+    FindEndpointRecord,
+    ListEndpoints,
+    LoadApplication,
+    LoadedApplication,
+    LoadEndpoint,
+    RotateSecret,
+    SetHeaders,
+    UpdateEndpoint,
+)
+from hookwright.stores.sqlite.keysets import gather, keyset
+from hookwright.stores.sqlite.registry import load_sql, reads, writes
+
+SQL = load_sql("endpoints")
+CHANGED = "changed_meanwhile"
+_SEALED_HEADERS = -1  # the last column of every select of whole endpoints
+_decode = msgspec.json.decode
+
+
+@writes(CreateEndpoint)
+def create(db: apsw.Connection, command: CreateEndpoint) -> Endpoint:
+    endpoint = command.record.endpoint
+    of = {"application": endpoint.application}
+    if db.execute(SQL.live_application, of).fetchone() is None:
+        raise NotFound
+    if _count(db, SQL.count, of) >= command.most:
+        raise BadRequest(f"an application has at most {command.most} endpoints", code="limit_reached")
+    values = _values(endpoint) | {
+        "organization": endpoint.organization,
+        "created_at": endpoint.created_at,
+        "sealed_headers": command.record.sealed_headers,
+    }
+    _write_unique(db, SQL.insert, values)
+    for secret in reversed(command.record.secrets):
+        _insert_secret(db, endpoint.id, secret)
+    return endpoint
+
+
+@writes(UpdateEndpoint)
+def update(db: apsw.Connection, command: UpdateEndpoint) -> Endpoint:
+    endpoint = command.endpoint
+    current = _find(db, endpoint.application, endpoint.id)
+    if current is None:
+        raise NotFound
+    if command.expected is not None and current.endpoint != command.expected:
+        raise Conflict("the endpoint was changed at the same moment by another request; read it and try again", code=CHANGED)
+    _write_unique(db, SQL.update, _values(endpoint))
+    return endpoint
+
+
+@writes(DeleteEndpoint)
+def delete(db: apsw.Connection, command: DeleteEndpoint) -> Endpoint:
+    record = _find(db, command.application, command.ref)
+    if record is None:
+        raise NotFound
+    db.execute(SQL.delete, {"application": command.application, "id": record.endpoint.id, "now": command.now})
+    return record.endpoint
+
+
+@writes(SetHeaders)
+def set_headers(db: apsw.Connection, command: SetHeaders) -> None:
+    of = {"application": command.application, "id": command.endpoint}
+    row = db.execute(SQL.sealed_headers, of).fetchone()
+    if row is None:
+        raise NotFound
+    if row[0] != command.expected:
+        raise Conflict("the headers were changed at the same moment by another request; read them and try again", code=CHANGED)
+    db.execute(SQL.set_headers, of | {"sealed": command.sealed, "now": command.now})
+
+
+@writes(RotateSecret)
+def rotate_secret(db: apsw.Connection, command: RotateSecret) -> None:
+    if _find(db, command.application, command.endpoint) is None:
+        raise NotFound
+    of = {"endpoint": command.endpoint}
+    if _count(db, SQL.signing_secrets, of | {"now": command.now}) >= command.most:
+        raise BadRequest(
+            f"{command.most} old secrets of this endpoint still sign; wait until one of them has expired", code="limit_reached"
+        )
+    db.execute(SQL.retire_secret, of | {"expires_at": command.old_expires_at})
+    db.execute(SQL.drop_expired_secrets, of | {"now": command.now})
+    _insert_secret(db, command.endpoint, command.secret)
+
+
+@reads(FindEndpoint)
+def find(db: apsw.Connection, query: FindEndpoint) -> Endpoint | None:
+    record = _find(db, query.application, query.ref, deleted=query.deleted)
+    return record.endpoint if record is not None else None
+
+
+@reads(FindEndpointRecord)
+def find_record(db: apsw.Connection, query: FindEndpointRecord) -> EndpointRecord | None:
+    record = _find(db, query.application, query.ref)
+    return _with_secrets(db, record) if record is not None else None
+
+
+@reads(ListEndpoints)
+def list_endpoints(db: apsw.Connection, query: ListEndpoints) -> Page[Endpoint]:
+    keys = keyset(query.page, "ep")
+    rows = db.execute(SQL.list_down if keys.down else SQL.list_up, {"application": query.application, "low": keys.low, "high": keys.high})
+    return gather(query.page, ((endpoint.id, endpoint) for endpoint in map(to_endpoint, rows)))
+
+
+@reads(LoadApplication)
+def load_application(db: apsw.Connection, query: LoadApplication) -> LoadedApplication | None:
+    row = db.execute(SQL.application, {"organization": query.organization, "ref": query.ref}).fetchone()
+    if row is None:
+        return None
+    organization, ident, uid, name, metadata, throttle_rate, created_at, updated_at = row
+    application = Application(
+        id=ident,
+        organization=organization,
+        name=name,
+        uid=uid,
+        metadata=_decode(metadata),
+        throttle_rate=throttle_rate,
+        created_at=created_at,
+        updated_at=updated_at,
+    )
+    of = {"application": ident}
+    secrets = {
+        endpoint: tuple(SealedSecret(*row[1:]) for row in rows)
+        for endpoint, rows in groupby(db.execute(SQL.secrets_of_application, of), key=lambda row: row[0])
+    }
+    rows = db.execute(SQL.list_up, of | {"low": "", "high": "~"})
+    endpoints = tuple(EndpointRecord(to_endpoint(row), secrets.get(row[1], ()), row[_SEALED_HEADERS]) for row in rows)
+    return LoadedApplication(application=application, endpoints=endpoints)
+
+
+@reads(LoadEndpoint)
+def load_endpoint(db: apsw.Connection, query: LoadEndpoint) -> EndpointRecord | None:
+    row = db.execute(SQL.load, {"id": query.id}).fetchone()
+    return _with_secrets(db, EndpointRecord(to_endpoint(row), (), row[_SEALED_HEADERS])) if row is not None else None
+
+
+def endpoints_by_id(db: apsw.Connection, application: str, ids: list[str]) -> dict[str, Endpoint]:
+    """Those of `ids` that exist in the application, deleted ones too."""
+    rows = db.execute(SQL.by_ids, {"application": application, "ids": msgspec.json.encode(ids).decode()})
+    return {endpoint.id: endpoint for endpoint in map(to_endpoint, rows)}
+
+
+def to_endpoint(row: tuple[Any, ...]) -> Endpoint:
+    """The value of a row, its columns in the order that `endpoints.sql` names them."""
+    return Endpoint(
+        application=row[0],
+        id=row[1],
+        organization=row[2],
+        uid=row[3],
+        kind=row[4],
+        url=row[5],
+        description=row[6],
+        version=row[7],
+        event_types=None if row[8] is None else frozenset(_decode(row[8])),
+        channels=None if row[9] is None else frozenset(_decode(row[9])),
+        throttle_rate=row[10],
+        metadata=_decode(row[11]),
+        disabled_reason=row[12],
+        created_at=row[13],
+        updated_at=row[14],
+    )
+
+
+def _values(endpoint: Endpoint) -> dict[str, Any]:
+    """What a change may write."""
+    return {
+        "application": endpoint.application,
+        "id": endpoint.id,
+        "uid": endpoint.uid,
+        "kind": endpoint.kind,
+        "url": endpoint.url,
+        "description": endpoint.description,
+        "version": endpoint.version,
+        "event_types": _json_set(endpoint.event_types),
+        "channels": _json_set(endpoint.channels),
+        "throttle_rate": endpoint.throttle_rate,
+        "metadata": msgspec.json.encode(endpoint.metadata).decode(),
+        "disabled_reason": endpoint.disabled_reason,
+        "updated_at": endpoint.updated_at,
+    }
+
+
+def _json_set(names: frozenset[str] | None) -> str | None:
+    return None if names is None else msgspec.json.encode(sorted(names)).decode()
+
+
+def _write_unique(db: apsw.Connection, sql: str, values: dict[str, Any]) -> None:
+    try:
+        db.execute(sql, values)
+    except apsw.ConstraintError as error:
+        if "endpoints.uid" not in str(error):
+            raise
+        raise Conflict(f"an endpoint with the uid {values['uid']!r} exists already in this application") from error
+
+
+def _insert_secret(db: apsw.Connection, endpoint: str, secret: SealedSecret) -> None:
+    values = {"endpoint": endpoint, "created_at": secret.created_at, "sealed": secret.sealed, "expires_at": secret.expires_at}
+    db.execute(SQL.insert_secret, values)
+
+
+def _find(db: apsw.Connection, application: str, ref: str, *, deleted: bool = False) -> EndpointRecord | None:
+    """Without its secrets."""
+    row = db.execute(SQL.find, {"application": application, "ref": ref, "deleted": deleted}).fetchone()
+    return EndpointRecord(to_endpoint(row), (), row[_SEALED_HEADERS]) if row is not None else None
+
+
+def _with_secrets(db: apsw.Connection, record: EndpointRecord) -> EndpointRecord:
+    rows = db.execute(SQL.secrets, {"endpoint": record.endpoint.id})
+    return EndpointRecord(record.endpoint, tuple(SealedSecret(*row) for row in rows), record.sealed_headers)
+
+
+def _count(db: apsw.Connection, sql: str, values: dict[str, Any]) -> int:
+    count: int = db.execute(sql, values).get
+    return count

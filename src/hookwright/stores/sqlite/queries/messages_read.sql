@@ -1,0 +1,47 @@
+-- Reading messages. Creating them is in messages.sql.
+
+-- name: find -- by id, or by the event id that its creator gave it
+select id, organization, application, event_type, event_id, channels, created_at, content_expires_at
+from messages
+where application = :application
+  and id = coalesce((select message from event_ids where application = :application and event_id = :ref), :ref)
+
+-- name: list_down
+select id, organization, application, event_type, event_id, channels, created_at, content_expires_at
+from messages
+where application = :application and id >= :low and id < :high
+order by id desc
+
+-- name: list_up
+select id, organization, application, event_type, event_id, channels, created_at, content_expires_at
+from messages
+where application = :application and id >= :low and id < :high
+order by id
+
+-- name: by_ids
+select id, organization, application, event_type, event_id, channels, created_at, content_expires_at
+from messages
+where application = :application and id in (select value from json_each(:ids))
+
+-- name: content
+select body, content_type from contents where message = :message
+
+-- name: content_sizes -- without reading the bodies
+select message, length(body) from contents where message in (select value from json_each(:ids))
+
+-- name: contents
+select message, body, content_type from contents where message in (select value from json_each(:ids))
+
+-- name: expunge
+delete from contents where message = :message
+
+-- name: live -- in the order that `cancel` reads
+select endpoint, message, round, application, organization, trigger, attempts, created_at
+from deliveries
+where message = :message
+
+-- name: keys -- of every delivery, live or ended
+select endpoint, message, round from deliveries where message = :message and application = :application
+union
+select endpoint, message, round from outcomes where message = :message and application = :application
+order by endpoint, round
