@@ -1,0 +1,1 @@
+"""What fits the port `hookwright.sender`: one module per way out."""

@@ -1,0 +1,161 @@
+"""The address guard around aiohttp: what is judged where, and for how long a judgement holds.
+
+Duty: no byte is ever sent to an address that `domain.addresses` refuses. A check of the URL alone would not do, for a
+name may resolve to another address when it is connected to. So:
+
+1. `GuardedResolver` judges a name before it is looked up, and then every address it resolves to; one bad address
+   refuses the name, because a public and a private address side by side is how rebinding begins.
+2. `GuardedConnector` judges the very address that a socket is about to connect to: literals never reach a resolver.
+3. And once more the peer of the connected socket, in case 1 or 2 is ever bypassed by a change in the library.
+4. The pool is keyed by host, not by address, so a kept connection would outlive a change in DNS for as long as it is
+   busy. None is used for longer than `max_age`: that is the most by which we follow DNS late.
+
+Refusals are OSErrors, as aiohttp expects of a failed connection, and say nothing of the address or the reason.
+"""
+
+import asyncio
+import functools
+import socket
+import ssl
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.client_reqrep import ConnectionKey
+from aiohttp.connector import AddrInfoType
+from aiohttp.http_exceptions import BadHttpMessage
+from aiohttp.tracing import Trace
+
+from hookwright.domain.addresses import Network, is_local_name, judge, judge_name
+
+Lookup = Callable[[str], Awaitable[Sequence[str]]]
+"""From a host name to its addresses, as text. Raises OSError when there are none."""
+
+MAX_RECORDS = 16
+MAX_INFORMATIONAL = 8
+_LOOKUP_THREADS = 32
+
+
+class AddressBlocked(OSError):
+    """Refused by us. One text for every reason: anything more would let customers map the network behind us."""
+
+    def __init__(self) -> None:
+        super().__init__("blocked")
+
+
+class LookupTimedOut(OSError):
+    """No answer from DNS in time."""
+
+
+class SystemLookup:
+    """getaddrinfo in threads of its own: a name server that hangs must not hold the threads that others need."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(_LOOKUP_THREADS, thread_name_prefix="hookwright-dns")
+
+    async def __call__(self, name: str) -> Sequence[str]:
+        # The root dot keeps resolv.conf's search list out of it: customers name hosts on the internet, not in our
+        # domain. A local name can only come this far when the operator opened a network, and needs that list.
+        absolute = name if is_local_name(name) or name.endswith(".") else name + "."
+        return await asyncio.get_running_loop().run_in_executor(self._threads, _resolve, absolute)
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _resolve(name: str) -> Sequence[str]:
+    found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
+
+
+class GuardedResolver(AbstractResolver):
+    """Looks names up through `lookup`, within `timeout` seconds, and lets through only what may be connected to."""
+
+    def __init__(self, lookup: Lookup, allowed: Sequence[Network], timeout: float) -> None:
+        self._lookup = lookup
+        self._allowed = allowed
+        self._timeout = timeout
+
+    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC) -> list[ResolveResult]:
+        """Raises AddressBlocked, LookupTimedOut, or the lookup's own OSError."""
+        if judge_name(host, self._allowed) is not None:
+            raise AddressBlocked
+        try:
+            async with asyncio.timeout(self._timeout):
+                addresses = list(await self._lookup(host))[:MAX_RECORDS]
+        except TimeoutError as error:
+            raise LookupTimedOut("no answer in time") from error
+        if any(judge(address, self._allowed) is not None for address in addresses):
+            raise AddressBlocked
+        if not addresses:
+            raise OSError("no address")
+        return [_as_result(host, address, port) for address in addresses]
+
+    async def close(self) -> None:
+        return None
+
+
+def _as_result(host: str, address: str, port: int) -> ResolveResult:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    return ResolveResult(hostname=host, host=address, port=port, family=family, proto=0, flags=socket.AI_NUMERICHOST)
+
+
+class Connection(ResponseHandler):
+    """A pooled connection that knows its age, and ends an answer that never gets past `100 Continue` and its like."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        self.opened_at = loop.time()
+        self._informational = 0
+
+    def feed_data(self, data: Any, size: int = 0) -> None:
+        if data[0].code >= 200:
+            self._informational = 0
+        else:
+            self._informational += 1
+            if self._informational > MAX_INFORMATIONAL:
+                self.set_exception(BadHttpMessage("too many informational responses"))
+                if self.transport is not None:
+                    self.transport.abort()
+                return
+        super().feed_data(data, size)
+
+
+class GuardedConnector(aiohttp.TCPConnector):
+    """Connections to judged addresses only, `limit` of them in use at a time, none used after `max_age` seconds.
+
+    `keepalive` is how long an unused one is kept. It overrides two methods of aiohttp that are not public; the tests
+    of rules 3 and 4 above fail when an upgrade renames them.
+    """
+
+    def __init__(
+        self, resolver: AbstractResolver, allowed: Sequence[Network], tls: ssl.SSLContext, *, limit: int, keepalive: float, max_age: float
+    ) -> None:
+        super().__init__(
+            resolver=resolver, ssl=tls, limit=limit, limit_per_host=0, keepalive_timeout=keepalive, socket_factory=self._open_socket
+        )
+        self._allowed = allowed
+        self._pool_until = max_age - keepalive
+        self._factory = functools.partial(Connection, loop=self._loop)  # type: ignore[assignment]  # narrower, on purpose
+
+    def _open_socket(self, info: AddrInfoType) -> socket.socket:
+        family, kind, protocol, _, address = info
+        if judge(str(address[0]), self._allowed) is not None:
+            raise AddressBlocked
+        return socket.socket(family, kind, protocol)
+
+    async def _create_connection(self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout) -> ResponseHandler:
+        protocol = await super()._create_connection(req, traces, timeout)
+        peer = protocol.transport.get_extra_info("peername") if protocol.transport is not None else None
+        if not peer or judge(str(peer[0]), self._allowed) is not None:
+            protocol.abort()
+            raise aiohttp.ClientConnectorError(req.connection_key, AddressBlocked())
+        return protocol
+
+    def _release(self, key: ConnectionKey, protocol: ResponseHandler, *, should_close: bool = False) -> None:
+        # Idle connections do not count against `limit`; without the second test, many hosts would mean many sockets.
+        too_old = isinstance(protocol, Connection) and self._loop.time() - protocol.opened_at > self._pool_until
+        super()._release(key, protocol, should_close=should_close or too_old or len(self._conns) >= self._limit)
