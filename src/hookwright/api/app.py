@@ -1,7 +1,6 @@
 """The application: routes, middleware and documents put together."""
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Depends, FastAPI
@@ -78,9 +77,7 @@ def create_app(services: Services, options: ApiOptions) -> FastAPI:
     # The last one added is the outermost.
     app.add_middleware(Frame, max_body=options.max_body)
     app.add_middleware(errors.Unexpected)
-    app.add_middleware(
-        CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"], expose_headers=["*"], max_age=600
-    )
+    app.add_middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"], expose_headers=["*"], max_age=600)
     return app
 
 

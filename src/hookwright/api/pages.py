@@ -50,7 +50,9 @@ def parse_iterator(iterator: str | None, prefix: str | None) -> tuple[str | None
     cursor = iterator.removeprefix("-").removeprefix("~")
     if not (is_name(cursor) if prefix is None else ids.is_id(cursor, prefix)):
         wanted = "the name of an event type" if prefix is None else f"an id that begins with {prefix}_"
-        raise Invalid.at("query", "iterator", msg=f"{iterator[:300]!r} is no iterator of this list, which is {wanted}, or the same after a -")
+        raise Invalid.at(
+            "query", "iterator", msg=f"{iterator[:300]!r} is no iterator of this list, which is {wanted}, or the same after a -"
+        )
     return cursor, backwards
 
 

@@ -18,3 +18,8 @@ class EventType(msgspec.Struct, frozen=True, kw_only=True):
     group_name: str | None = None
     created_at: int
     updated_at: int
+
+
+def visible(event_type: EventType, feature_flags: frozenset[str] | None) -> bool:
+    """Whether a caller with these flags (None: all) sees it: a type without flags is for everybody."""
+    return feature_flags is None or not event_type.feature_flags or not feature_flags.isdisjoint(event_type.feature_flags)

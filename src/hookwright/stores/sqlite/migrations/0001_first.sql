@@ -27,6 +27,7 @@ create table revocations (
   effective_at  integer not null,
   forget_at     integer not null
 ) strict;
+create index revocations_application on revocations (organization, application);
 
 create table applications (
   organization  text not null,
@@ -42,6 +43,7 @@ create table applications (
 ) strict, without rowid;
 create unique index applications_uid on applications (organization, uid) where uid is not null and deleted_at is null;
 create unique index applications_id on applications (id);
+create index applications_live on applications (organization, id) where deleted_at is null;
 
 create table event_types (
   organization  text not null,
@@ -75,10 +77,13 @@ create table endpoints (
   created_at      integer not null,
   updated_at      integer not null,
   deleted_at      integer,
+  cleared_at      integer,             -- when the last live delivery of a deleted endpoint was ended
   primary key (application, id)
 ) strict, without rowid;
+create index endpoints_to_clear on endpoints (id) where deleted_at is not null and cleared_at is null;
 create unique index endpoints_uid on endpoints (application, uid) where uid is not null and deleted_at is null;
 create unique index endpoints_id on endpoints (id);
+create index endpoints_live on endpoints (application, id) where deleted_at is null;
 
 create table endpoint_secrets (
   endpoint   text not null,
@@ -108,6 +113,8 @@ create table contents (
   expires_at   integer not null
 ) strict, without rowid;
 
+create index contents_expiry on contents (expires_at);
+
 -- Uniqueness lives in a table of its own: event ids (scope: application) as long as their message.
 create table event_ids (
   application text not null,
@@ -123,6 +130,8 @@ create table idempotency_keys (
   answer      blob not null,
   expires_at  integer not null
 ) strict, without rowid;
+
+create index idempotency_keys_expiry on idempotency_keys (expires_at);
 
 create table nodes (
   epoch      integer primary key autoincrement,
