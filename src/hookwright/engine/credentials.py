@@ -29,7 +29,7 @@ MAX_REMEMBERED = 10_000
 MAX_TOKEN = 8_192
 TEN_YEARS = 10 * 365 * 86_400_000
 _INVALID = "Invalid token"
-_NO_TOKEN_AT_ALL = (
+_EXPLAINED = (
     "This is the JWT secret itself, which signs tokens and is not one. Make a token with it: "
     "`hookwright token create`, or a JWT signed with HS256 whose sub is your organization's id."
 )
@@ -128,7 +128,7 @@ class Credentials:
         if token.startswith(KEY_MARK):
             return await self._examine_key(token)
         if hmac.compare_digest(token.encode(), self._secret):
-            raise Unauthenticated(_NO_TOKEN_AT_ALL)
+            raise Unauthenticated(_EXPLAINED)
         try:
             claims = jwt.decode(token, self._secret, algorithms=[ALGORITHM], options=_OPTIONS)  # type: ignore[arg-type]
         except (jwt.PyJWTError, ValueError, RecursionError) as error:

@@ -53,9 +53,7 @@ class Store(Protocol):
         must follow a commit (a claimed row reaching its lane) must not depend on a task that may be cancelled.
         """
 
-    async def write_once(
-        self, command: Command[R], once: Once[R], *, on_commit: Callable[[R], None] | None = None
-    ) -> R | Remembered:
+    async def write_once(self, command: Command[R], once: Once[R], *, on_commit: Callable[[R], None] | None = None) -> R | Remembered:
         """As `write`, or what an earlier request with the same key was answered (then `on_commit` is not called).
 
         A request that comes while the first is under way waits for it. Raises Invalid when the key was used with

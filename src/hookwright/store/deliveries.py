@@ -31,7 +31,14 @@ class Claimed(msgspec.Struct, frozen=True):
     content: Content | None
 
 
-class ClaimDue(Command[list[Claimed]], frozen=True, kw_only=True):
+class ClaimedRows(msgspec.Struct, frozen=True):
+    """`next_due_at`: when the earliest of the endpoint's rows that were not claimed is due (Unix ms), if there is one."""
+
+    claimed: tuple[Claimed, ...]
+    next_due_at: int | None
+
+
+class ClaimDue(Command[ClaimedRows], frozen=True, kw_only=True):
     """Own up to `limit` unowned rows of one endpoint that are due at `now`, earliest first.
 
     It stops before the bodies it would return exceed `most_bytes` together (but returns at least one row).
@@ -64,7 +71,7 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     """The end of one attempt: its record and what becomes of the delivery.
 
     `state` is SUCCESS or FAIL (final), or PENDING with `due_at`; CANCELED without an attempt when the content is gone.
-`disable` also disables the endpoint (410).
+    `disable` also disables the endpoint (410). `created_at` is the message's: counters go by it.
     """
 
     key: Key

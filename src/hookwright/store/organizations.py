@@ -11,6 +11,10 @@ class EnsureOrganization(Command[None], frozen=True, kw_only=True):
     now: int
 
 
+class HasOrganizations(Query[bool], frozen=True, kw_only=True):
+    """Whether anybody ever used this database."""
+
+
 class CreateApiKey(Command[ApiKey], frozen=True, kw_only=True):
     key: ApiKey
 

@@ -1,0 +1,74 @@
+"""What one attempt's result means for its delivery. Pure: the same answer always decides the same.
+
+| result | decision |
+|---|---|
+| 2xx | delivered |
+| 410 | the endpoint is disabled; the delivery goes on by the schedule and is held |
+| anything else, or no answer | retry by the schedule, never before a Retry-After; given up when the schedule is over |
+
+A redirect is "anything else": it is never followed. A resend is one attempt: its failure is final for that round.
+Source: Standard Webhooks 1.0.0, "Delivery"; RFC 9110 section 10.2.3 for Retry-After.
+"""
+
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import msgspec
+
+from hookwright.domain.deliveries import Trigger
+from hookwright.domain.retries import RetryPolicy
+
+GONE = 410
+
+
+class Delivered(msgspec.Struct, frozen=True):
+    pass
+
+
+class RetryAt(msgspec.Struct, frozen=True):
+    """`due_at` is Unix ms."""
+
+    due_at: int
+    disable: bool = False
+
+
+class GiveUp(msgspec.Struct, frozen=True):
+    disable: bool = False
+
+
+Decision = Delivered | RetryAt | GiveUp
+DELIVERED = Delivered()
+
+
+def decide(
+    *, status: int, retry_after: str | None, trigger: Trigger, attempts: int, policy: RetryPolicy, now: int, rand: float
+) -> Decision:
+    """`status` is 0 when there was no answer; `attempts` counts this one; `now` is Unix ms, `rand` in [0, 1)."""
+    if 200 <= status < 300:
+        return DELIVERED
+    disable = status == GONE
+    if trigger is Trigger.RESEND:
+        return GiveUp(disable)
+    asked = seconds_to_wait(retry_after, now) if retry_after else None
+    delay = policy.delay(attempts, rand, asked)
+    if delay is None:
+        return GiveUp(disable)
+    return RetryAt(now + round(delay * 1000), disable)
+
+
+def seconds_to_wait(retry_after: str, now: int) -> float | None:
+    """Seconds that a Retry-After value asks for: a number, or an HTTP date; None for what is neither, or is past."""
+    text = retry_after.strip()
+    if text.replace(".", "", 1).isascii() and text.replace(".", "", 1).isdigit():
+        return min(float(text), 1e9)
+    try:
+        at = parsedate_to_datetime(text)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    if at.tzinfo is None:
+        at = at.replace(tzinfo=UTC)
+    try:
+        seconds = (at - datetime.fromtimestamp(now / 1000, UTC)).total_seconds()
+    except OverflowError:
+        return None
+    return seconds if seconds > 0 else None

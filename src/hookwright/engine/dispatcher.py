@@ -1,0 +1,302 @@
+"""Decides which claimed delivery is tried next, and keeps memory bounded while it does (P3, P6).
+
+What this process inserted it may own at once (claim on insert) and send straight from memory. There is room for so many
+deliveries and so many bytes of bodies; what finds no room is inserted unowned and claimed later, per endpoint, never
+"the oldest of everything". Half of the room is kept for fresh messages, so that a backlog cannot shut them out.
+
+`due_at` in the database is the only timer. What is here is a copy of it: when an endpoint may have due rows next. It is
+filled at start, moved along by each settled retry, and read anew from time to time by `look_again`.
+"""
+
+import asyncio
+import heapq
+import logging
+from collections import deque
+from collections.abc import Sequence
+
+import msgspec
+
+from hookwright.clock import Clock
+from hookwright.domain.deliveries import State
+from hookwright.engine.directory import Directory
+from hookwright.engine.executor import Executor
+from hookwright.engine.jobs import Job, from_claim
+from hookwright.engine.lanes import Lane, Turns
+from hookwright.engine.settler import Settler
+from hookwright.errors import HookwrightError
+from hookwright.store import Store
+from hookwright.store.deliveries import ClaimDue, ClaimedRows, DueEndpoints, Settlement
+
+log = logging.getLogger(__name__)
+
+
+class Bounds(msgspec.Struct, frozen=True, kw_only=True):
+    """`attempts`: under way in all; `per_endpoint`: of those, at one endpoint; `queue` and `queue_bytes`: held in memory."""
+
+    attempts: int = 512
+    per_endpoint: int = 64
+    queue: int = 5_000
+    queue_bytes: int = 32 * 2**20
+    queue_per_endpoint: int = 512
+    claim: int = 64
+    claims_at_once: int = 8
+
+
+class Dispatcher:
+    def __init__(self, *, store: Store, directory: Directory, executor: Executor, clock: Clock, owner: int, bounds: Bounds) -> None:
+        """`owner` is this node's epoch."""
+        self.owner = owner
+        self._store, self._directory, self._executor, self._clock, self._bounds = store, directory, executor, clock, bounds
+        self._settler = Settler(store, self._settled)
+        self._lanes: dict[str, Lane] = {}
+        self._turns = Turns()
+        self._starving: deque[Lane] = deque()
+        self._timers: list[tuple[int, str]] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._attempts: set[asyncio.Task[None]] = set()
+        self._claims: set[asyncio.Task[None]] = set()
+        self._held = 0
+        self._held_bytes = 0
+        self._stopping = False
+
+    # What others tell it
+
+    def has_room(self, endpoint: str, size: int) -> bool:
+        """Whether a fresh delivery of `size` bytes may be inserted as ours; it is then handed over by `admit`."""
+        if self._stopping or self._held >= self._bounds.queue or self._held_bytes + size > self._bounds.queue_bytes:
+            return False
+        lane = self._lanes.get(endpoint)
+        return lane is None or len(lane.queue) < self._bounds.queue_per_endpoint
+
+    def admit(self, job: Job) -> None:
+        """Take a committed delivery that we own."""
+        lane = self._lane(job.delivery.key.endpoint)
+        lane.organization = job.delivery.organization
+        self._held += 1
+        self._held_bytes += job.size
+        if self._stopping:
+            self._give_back(lane, [job])
+            return
+        lane.queue.append(job)
+        self._ready(lane)
+        self._pump()
+
+    def wake(self, endpoint: str, due_at: int) -> None:
+        """There is, or may be, an unowned row for this endpoint that is due at `due_at` (Unix ms)."""
+        if self._stopping:
+            return
+        lane = self._lane(endpoint)
+        if due_at <= self._clock.now():
+            self._starve(lane)
+            self._feed()
+        elif lane.due_at is None or due_at < lane.due_at:
+            lane.due_at = due_at
+            heapq.heappush(self._timers, (due_at, endpoint))
+            self._arm()
+
+    def endpoint_changed(self, endpoint: str) -> None:
+        """Its URL, state or existence changed: what is queued here goes back, and is claimed again if it may be sent."""
+        lane = self._lane(endpoint)
+        self._give_back(lane, list(lane.queue))
+        lane.queue.clear()
+        self.wake(endpoint, 0)
+
+    def message_expunged(self, message: str) -> None:
+        """Its body must not be sent any more; the store has ended its rows."""
+        for lane in self._lanes.values():
+            dropped = [job for job in lane.queue if job.delivery.key.message == message]
+            for job in dropped:
+                lane.queue.remove(job)
+                self._drop(job)
+
+    async def look_again(self) -> None:
+        """Read from the store which endpoints have unowned rows, and when they are due. At start, and as a backstop."""
+        after = ""
+        while page := await self._store.read(DueEndpoints(after=after)):
+            for due in page:
+                self.wake(due.endpoint, due.due_at)
+            after = page[-1].endpoint
+
+    async def stop(self, grace: float) -> None:
+        """Start nothing new; give attempts under way `grace` seconds; make the rest claimable; commit all of it."""
+        self._stopping = True
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._claims:
+            await asyncio.wait(self._claims)
+        for lane in self._lanes.values():
+            self._give_back(lane, list(lane.queue))
+            lane.queue.clear()
+        if self._attempts:
+            await asyncio.wait(self._attempts, timeout=grace)
+        for task in self._attempts:
+            task.cancel()
+        if self._attempts:
+            await asyncio.wait(self._attempts)
+        try:
+            async with asyncio.timeout(grace):
+                await self._settler.drain()
+        except TimeoutError:
+            log.error("%d finished attempts could not be written; they will be made again at the next start", self._settler.waiting)
+
+    @property
+    def under_way(self) -> int:
+        """Attempts under way now."""
+        return len(self._attempts)
+
+    # From lane to attempt
+
+    def _lane(self, endpoint: str) -> Lane:
+        lane = self._lanes.get(endpoint)
+        if lane is None:
+            lane = self._lanes[endpoint] = Lane(endpoint)
+        return lane
+
+    def _ready(self, lane: Lane) -> None:
+        if lane.queue and lane.in_flight < self._bounds.per_endpoint:
+            self._turns.join(lane)
+
+    def _pump(self) -> None:
+        """Begin attempts while there are slots; not while finished ones pile up before the database."""
+        while self._turns and len(self._attempts) < self._bounds.attempts and self._settler.waiting < 4 * self._bounds.attempts:
+            lane = self._turns.next()
+            if not lane.queue:
+                continue
+            job = lane.queue.popleft()
+            lane.in_flight += 1
+            task = asyncio.get_running_loop().create_task(self._attempt(lane, job))
+            self._attempts.add(task)
+            task.add_done_callback(self._attempts.discard)
+            self._ready(lane)
+
+    async def _attempt(self, lane: Lane, job: Job) -> None:
+        settlement = None
+        try:
+            settlement = await self._executor.attempt(job)
+        except HookwrightError as error:
+            log.error("delivery %s goes back untried: %s", job.delivery.key, error)
+        except Exception:
+            log.exception("delivery %s goes back untried", job.delivery.key)
+        finally:
+            lane.in_flight -= 1
+            if settlement is not None:
+                self._drop(job)
+                self._settler.settle(settlement)
+            else:
+                self._give_back(lane, [job])
+        self._after(lane)
+
+    def _after(self, lane: Lane) -> None:
+        self._ready(lane)
+        if lane.more and len(lane.queue) < self._bounds.claim // 2:
+            self._starve(lane)
+        if lane.idle and not lane.starving:
+            self._lanes.pop(lane.endpoint, None)
+        self._attempts.discard(asyncio.current_task())  # frees the slot that _pump looks at
+        self._pump()
+        self._feed()
+
+    def _settled(self, settlement: Settlement) -> None:
+        """A settlement is committed: a retry sets its endpoint's timer, a 410 changes its endpoint."""
+        if settlement.state is State.PENDING and settlement.due_at is not None:
+            self.wake(settlement.key.endpoint, settlement.due_at)
+        if settlement.disable and settlement.attempt is not None:
+            self._directory.forget(settlement.attempt.application)
+            self.endpoint_changed(settlement.key.endpoint)
+        self._pump()
+
+    def _drop(self, job: Job) -> None:
+        self._held -= 1
+        self._held_bytes -= job.size
+
+    def _give_back(self, lane: Lane, jobs: Sequence[Job]) -> None:
+        for job in jobs:
+            self._drop(job)
+        if jobs:
+            self._settler.give_back([(job.delivery.key, job.delivery.fence) for job in jobs])
+
+    # From store to lane
+
+    def _starve(self, lane: Lane) -> None:
+        """The lane wants rows from the store."""
+        lane.more = True
+        if not (lane.starving or lane.claiming):
+            lane.starving = True
+            self._starving.append(lane)
+
+    def _feed(self) -> None:
+        """Claim for starving lanes, in turn, while half of the room is free."""
+        while (
+            self._starving
+            and not self._stopping
+            and len(self._claims) < self._bounds.claims_at_once
+            and self._held < self._bounds.queue // 2
+            and self._held_bytes < self._bounds.queue_bytes // 2
+        ):
+            lane = self._starving.popleft()
+            lane.starving = False
+            lane.claiming = True
+            task = asyncio.get_running_loop().create_task(self._claim(lane))
+            self._claims.add(task)
+            task.add_done_callback(self._claims.discard)
+
+    async def _claim(self, lane: Lane) -> None:
+        """Claim a lane's due rows; the endpoint must exist and be enabled, else they stay where they are (held)."""
+        again_at: int | None = None
+        lane.more = False  # from here on, true means: woken since
+        try:
+            target = await self._directory.target(lane.endpoint)
+            if target is not None and not target.endpoint.disabled:
+                now = self._clock.now()
+                await self._store.write(
+                    ClaimDue(
+                        endpoint=lane.endpoint, owner=self.owner, now=now, limit=self._bounds.claim,
+                        most_bytes=self._bounds.queue_bytes // 8,
+                    ),
+                    on_commit=lambda rows: self._claimed(lane, rows),
+                )  # fmt: skip
+        except HookwrightError as error:
+            log.error("claiming for endpoint %s failed, again in 5 s: %s", lane.endpoint, error)
+            again_at = self._clock.now() + 5000
+        finally:
+            lane.claiming = False
+            self._claims.discard(asyncio.current_task())  # frees the slot that _feed looks at
+        if again_at is not None:
+            self.wake(lane.endpoint, again_at)
+        self._after_claim(lane)
+
+    def _claimed(self, lane: Lane, rows: ClaimedRows) -> None:
+        for claimed in rows.claimed:
+            self.admit(from_claim(claimed))
+        if rows.next_due_at is not None:
+            self.wake(lane.endpoint, rows.next_due_at)
+
+    def _after_claim(self, lane: Lane) -> None:
+        if lane.more and len(lane.queue) < self._bounds.claim // 2:
+            self._starve(lane)
+        if lane.idle and not lane.starving:
+            self._lanes.pop(lane.endpoint, None)
+        self._feed()
+
+    # Timers
+
+    def _arm(self) -> None:
+        """One loop timer, for the earliest due lane."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._timers and not self._stopping:
+            seconds = max(0.0, (self._timers[0][0] - self._clock.now()) / 1000)
+            self._timer = asyncio.get_running_loop().call_later(min(seconds, 60.0), self._ring)
+
+    def _ring(self) -> None:
+        now = self._clock.now()
+        while self._timers and self._timers[0][0] <= now:
+            due_at, endpoint = heapq.heappop(self._timers)
+            lane = self._lanes.get(endpoint)
+            if lane is not None and lane.due_at == due_at:
+                lane.due_at = None
+                self._starve(lane)
+        self._timer = None
+        self._arm()
+        self._feed()

@@ -1,0 +1,115 @@
+"""One attempt: build, sign, send, classify, decide. It returns what is to be settled and writes nothing.
+
+First, automatic and manual attempts take this one pipeline. The endpoint's current URL, headers and secrets count, not
+those of the moment when the message was created.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+import msgspec
+
+from hookwright.clock import Clock
+from hookwright.domain.attempts import Attempt
+from hookwright.domain.decisions import Decision, Delivered, GiveUp, RetryAt, decide
+from hookwright.domain.deliveries import State
+from hookwright.domain.messages import Content
+from hookwright.domain.retries import RetryPolicy
+from hookwright.engine.directory import Directory, Target
+from hookwright.engine.jobs import Job
+from hookwright.errors import VaultError
+from hookwright.ids import Minter
+from hookwright.sender import Failure, Request, Response, Sender
+from hookwright.signing import signatures
+from hookwright.signing.signatures import HeaderStyle
+from hookwright.store.deliveries import Settlement
+
+log = logging.getLogger(__name__)
+
+
+class AttemptPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """`deadline` in seconds, for the whole of an attempt: name lookup, connect, TLS, request, answer."""
+
+    retries: RetryPolicy = RetryPolicy()
+    deadline: float = 30.0
+    header_style: HeaderStyle = "standard"
+
+
+class Executor:
+    def __init__(
+        self, *, directory: Directory, sender: Sender, clock: Clock, minter: Minter, rand: Callable[[], float], policy: AttemptPolicy
+    ) -> None:
+        self._directory, self._sender, self._clock, self._minter = directory, sender, clock, minter
+        self._rand, self._policy = rand, policy
+
+    async def attempt(self, job: Job) -> Settlement | None:
+        """What to settle; None when the delivery is to be given back untried (endpoint disabled or deleted)."""
+        if job.content is None:
+            return self._without_content(job)
+        try:
+            target = self._directory.known_target(job.delivery.key.endpoint) or await self._directory.target(job.delivery.key.endpoint)
+        except VaultError as error:
+            log.error("endpoint %s cannot be signed for: %s", job.delivery.key.endpoint, error)
+            return self._settle(
+                job, "", Failure("blocked", "the endpoint's secret cannot be opened on this server"), self._clock.now(), 0.0
+            )
+        if target is None or target.endpoint.disabled:
+            return None
+        return await self._try(job, target, job.content)
+
+    async def _try(self, job: Job, target: Target, content: Content) -> Settlement:
+        started_at = self._clock.now()
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        request = Request(target.endpoint.url, self._headers(job, target, content, started_at), content.body, self._policy.deadline)
+        result = await self._sender.send(request)
+        return self._settle(job, target.endpoint.url, result, started_at, loop.time() - began)
+
+    def _headers(self, job: Job, target: Target, content: Content, now: int) -> tuple[tuple[str, str], ...]:
+        message, seconds = job.delivery.key.message, now // 1000
+        signature = signatures.sign(target.signers(now), message, seconds, content.body)
+        signed = signatures.headers(message, seconds, signature, self._policy.header_style)
+        return (("Content-Type", content.content_type), *signed, *target.headers)
+
+    def _settle(self, job: Job, url: str, result: Response | Failure, started_at: int, seconds: float) -> Settlement:
+        delivery, now = job.delivery, self._clock.now()
+        if isinstance(result, Response):
+            status, body, truncated, retry_after = result.status, result.body, result.truncated, result.retry_after
+        else:
+            status, body, truncated, retry_after = 0, result.detail.encode(), False, None
+        number = delivery.attempts + 1
+        decision = decide(
+            status=status, retry_after=retry_after, trigger=delivery.trigger, attempts=number,
+            policy=self._policy.retries, now=now, rand=self._rand(),
+        )  # fmt: skip
+        attempt = Attempt(
+            id=self._minter.mint("atmpt", now), key=delivery.key, application=delivery.application,
+            organization=delivery.organization, trigger=delivery.trigger, number=number, url=url,
+            event_type=job.event_type, channels=job.channels,
+            state=State.SUCCESS if isinstance(decision, Delivered) else State.FAIL,
+            response_status=status, response=body, truncated=truncated,
+            started_at=started_at, duration_ms=round(seconds * 1000),
+        )  # fmt: skip
+        return _settlement(job, attempt, decision, now)
+
+    def _without_content(self, job: Job) -> Settlement:
+        delivery = job.delivery
+        return Settlement(
+            key=delivery.key, fence=delivery.fence, attempt=None, state=State.CANCELED,
+            created_at=delivery.created_at, now=self._clock.now(),
+        )  # fmt: skip
+
+
+def _settlement(job: Job, attempt: Attempt, decision: Decision, now: int) -> Settlement:
+    match decision:
+        case Delivered():
+            state, due_at, disable = State.SUCCESS, None, False
+        case RetryAt():
+            state, due_at, disable = State.PENDING, decision.due_at, decision.disable
+        case GiveUp():
+            state, due_at, disable = State.FAIL, None, decision.disable
+    return Settlement(
+        key=job.delivery.key, fence=job.delivery.fence, attempt=attempt, state=state, due_at=due_at, disable=disable,
+        created_at=job.delivery.created_at, now=now,
+    )  # fmt: skip

@@ -1,0 +1,81 @@
+"""Accepting a message: fan out, commit, hand over. The answer follows the commit (P1)."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from hookwright.clock import Clock
+from hookwright.domain.deliveries import UNOWNED, Delivery, Key
+from hookwright.domain.endpoints import Endpoint
+from hookwright.domain.messages import Content, Message, fan_out
+from hookwright.engine.dispatcher import Dispatcher
+from hookwright.engine.jobs import from_message
+from hookwright.ids import Minter
+from hookwright.store import Once, Remembered, Store
+from hookwright.store.endpoints import LoadedApplication
+from hookwright.store.messages import Created, CreateMessage
+
+DAY = 86_400_000
+
+
+class NewMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """What a caller asks for. `retention_ms`: how long the body is kept."""
+
+    event_type: str
+    content: Content
+    event_id: str | None = None
+    channels: tuple[str, ...] | None = None
+    retention_ms: int = 90 * DAY
+
+
+class Ingest:
+    def __init__(self, *, store: Store, dispatcher: Dispatcher, clock: Clock, minter: Minter) -> None:
+        self._store, self._dispatcher, self._clock, self._minter = store, dispatcher, clock, minter
+
+    async def accept(self, loaded: LoadedApplication, new: NewMessage, once: Once[Created] | None = None) -> Created | Remembered:
+        """Commit a message and a delivery for every endpoint that wants it; then they are on their way.
+
+        Raises Conflict (event id used), NotFound (application deleted meanwhile), StoreUnavailable, Invalid (idempotency
+        key used with another body).
+        """
+        endpoints = fan_out(new.event_type, new.channels, (record.endpoint for record in loaded.endpoints))
+        return await self._commit(loaded, new, endpoints, once)
+
+    async def send_to(
+        self, loaded: LoadedApplication, endpoint: Endpoint, new: NewMessage, once: Once[Created] | None = None
+    ) -> Created | Remembered:
+        """As `accept`, to this endpoint alone, whatever its filters: for examples that a person asks for."""
+        return await self._commit(loaded, new, [endpoint], once)
+
+    async def _commit(
+        self, loaded: LoadedApplication, new: NewMessage, endpoints: list[Endpoint], once: Once[Created] | None
+    ) -> Created | Remembered:
+        application = loaded.application
+        ident, now = self._minter.mint_timed("msg", self._clock.now())
+        message = Message(
+            id=ident, organization=application.organization, application=application.id, event_type=new.event_type,
+            event_id=new.event_id, channels=new.channels, created_at=now, content_expires_at=now + new.retention_ms,
+        )  # fmt: skip
+        deliveries = tuple(self._delivery(message, endpoint, len(new.content.body)) for endpoint in endpoints)
+        command = CreateMessage(message=message, content=new.content, deliveries=deliveries)
+        if once is None:
+            return await self._store.write(command, on_commit=self._hand_over(new.content))
+        return await self._store.write_once(command, once, on_commit=self._hand_over(new.content))
+
+    def _delivery(self, message: Message, endpoint: Endpoint, size: int) -> Delivery:
+        """Ours from the start (claim on insert) if it can be sent at once and there is room for it."""
+        ours = not endpoint.disabled and self._dispatcher.has_room(endpoint.id, size)
+        return Delivery(
+            key=Key(endpoint.id, message.id), application=message.application, organization=message.organization,
+            due_at=message.created_at, owner=self._dispatcher.owner if ours else UNOWNED, created_at=message.created_at,
+        )  # fmt: skip
+
+    def _hand_over(self, content: Content) -> Callable[[Created], None]:
+        def committed(created: Created) -> None:
+            for delivery in created.deliveries:
+                if delivery.owner == UNOWNED:
+                    self._dispatcher.wake(delivery.key.endpoint, delivery.due_at)
+                else:
+                    self._dispatcher.admit(from_message(delivery, created.message, content))
+
+        return committed

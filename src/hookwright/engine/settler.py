@@ -1,0 +1,105 @@
+"""Writes what attempts came to, many at a time, in order, and does not let go until it is committed (P2, P4).
+
+While the database takes no writes (a full disk) what was settled waits here and is tried again; the dispatcher starts
+nothing new meanwhile, so what waits is bounded by the attempts that were under way.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+
+from hookwright.domain.deliveries import Fence, Key
+from hookwright.errors import StoreUnavailable
+from hookwright.store import Store
+from hookwright.store.deliveries import Release, Settle, Settlement
+
+log = logging.getLogger(__name__)
+MOST_PER_COMMAND = 128
+PAUSE_SECONDS = 0.5
+
+Given = tuple[Key, Fence]
+"""A claimed row to be given back without an attempt."""
+
+
+class Settler:
+    def __init__(self, store: Store, settled: Callable[[Settlement], None]) -> None:
+        """`settled` is told each settlement that was committed."""
+        self._store, self._settled = store, settled
+        self._settlements: list[Settlement] = []
+        self._given: list[Given] = []
+        self._running: asyncio.Task[None] | None = None
+
+    @property
+    def waiting(self) -> int:
+        """How many settlements are not committed yet."""
+        return len(self._settlements)
+
+    def settle(self, settlement: Settlement) -> None:
+        self._settlements.append(settlement)
+        self._start()
+
+    def give_back(self, rows: Sequence[Given]) -> None:
+        """Make claimed rows claimable again, untried."""
+        self._given.extend(rows)
+        self._start()
+
+    async def drain(self) -> None:
+        """Wait until all of it is committed."""
+        while self._running is not None:
+            await asyncio.shield(self._running)
+
+    def _start(self) -> None:
+        if self._running is None:
+            self._running = asyncio.get_running_loop().create_task(self._run())
+
+    async def _run(self) -> None:
+        try:
+            while self._settlements or self._given:
+                try:
+                    await self._write_settlements()
+                    await self._write_given()
+                except StoreUnavailable as error:
+                    log.error("%d finished attempts wait for the database: %s", len(self._settlements), error)
+                    await asyncio.sleep(PAUSE_SECONDS)
+        finally:
+            self._running = None
+
+    async def _write_settlements(self) -> None:
+        batch = self._settlements[:MOST_PER_COMMAND]
+        if not batch:
+            return
+        try:
+            applied = await self._store.write(Settle(settlements=tuple(batch)))
+        except StoreUnavailable:
+            raise
+        except Exception:
+            applied = await self._write_singly(batch)
+        del self._settlements[: len(batch)]
+        for settlement, took in zip(batch, applied, strict=True):
+            if took:
+                self._settled(settlement)
+            else:
+                log.warning("delivery %s was settled by another or ended meanwhile; this attempt does not count", settlement.key)
+
+    async def _write_singly(self, batch: list[Settlement]) -> list[bool]:
+        """One of them cannot be written, which is a fault of ours: it must not keep the others from it.
+
+        Its row stays claimed by this process and is taken over at the next start.
+        """
+        applied: list[bool] = []
+        for settlement in batch:
+            try:
+                (took,) = await self._store.write(Settle(settlements=(settlement,)))
+                applied.append(took)
+            except StoreUnavailable:
+                raise
+            except Exception:
+                log.exception("delivery %s cannot be settled", settlement.key)
+                applied.append(False)
+        return applied
+
+    async def _write_given(self) -> None:
+        batch = self._given[:MOST_PER_COMMAND]
+        if batch:
+            await self._store.write(Release(rows=tuple(batch)))
+            del self._given[: len(batch)]

@@ -1,0 +1,1 @@
+"""One SQLite file, one process: the embedded default. `store.open_store` opens it."""

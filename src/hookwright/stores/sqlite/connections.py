@@ -1,0 +1,140 @@
+"""Opening the database file: who may, how, and what is refused with which reason.
+
+Rules: one process owns the file (an OS lock beside it), one connection makes all writes and all checkpoints (SQLite up
+to 3.51.2 can corrupt a WAL database when two do so at the same instant; we do not depend on the fix), and readers are
+`query_only`. The lock goes with the process, also when it is killed.
+"""
+
+import fcntl
+import os
+import time
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from hookwright.errors import StoreRefused
+
+APPLICATION_ID = 0x484F4F4B
+"""Written into the file's header ("HOOK"), so that another program's database is never taken for ours."""
+
+_PRAGMAS = (
+    "pragma journal_mode = wal",
+    "pragma synchronous = full",
+    "pragma foreign_keys = off",
+    "pragma trusted_schema = off",
+    "pragma cell_size_check = on",
+    "pragma temp_store = memory",
+    "pragma mmap_size = 0",
+    "pragma wal_autocheckpoint = 0",
+    f"pragma journal_size_limit = {64 * 2**20}",
+    f"pragma cache_size = {-16 * 1024}",
+)
+_CHECK_SECONDS = 0.5
+
+
+class FileLock:
+    """Held while the file is ours. Raises StoreRefused when another process has it."""
+
+    def __init__(self, database: Path) -> None:
+        self._path = database.with_name(database.name + ".lock")
+        try:
+            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StoreRefused(f"cannot create {self._path}: {error.strerror}") from error
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = os.read(self._descriptor, 32).decode("ascii", "replace").strip() or "unknown"
+            os.close(self._descriptor)
+            raise StoreRefused(
+                f"{database} is in use by another process (pid {holder}); a SQLite database has one: stop that one first"
+            ) from error
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, str(os.getpid()).encode(), 0)
+
+    def release(self) -> None:
+        os.close(self._descriptor)
+
+
+def open_writer(path: Path) -> apsw.Connection:
+    """The one connection that writes: opened, checked, and at the newest schema. Raises StoreRefused."""
+    try:
+        connection = apsw.Connection(str(path))
+        connection.set_busy_timeout(5000)
+        _refuse_foreign(connection, path)
+        for pragma in _PRAGMAS:
+            connection.execute(pragma).fetchall()
+        _check(connection, path)
+        migrate(connection)
+    except apsw.NotADBError as error:
+        raise StoreRefused(f"{path} is not a SQLite database (or its first page is corrupt)") from error
+    except apsw.CorruptError as error:
+        raise StoreRefused(f"{path} is corrupt: {error}; restore a backup") from error
+    except (apsw.CantOpenError, apsw.PermissionsError, apsw.ReadOnlyError, apsw.AuthError) as error:
+        raise StoreRefused(f"cannot write {path}: {error} (does the folder exist, and may this user write there?)") from error
+    except apsw.FullError as error:
+        raise StoreRefused(f"cannot open {path}: the disk is full") from error
+    except apsw.Error as error:
+        raise StoreRefused(f"cannot open {path}: {error}") from error
+    return connection
+
+
+def open_reader(path: Path) -> apsw.Connection:
+    """A connection that can only read what is committed."""
+    connection = apsw.Connection(str(path))
+    connection.set_busy_timeout(5000)
+    for pragma in ("pragma query_only = on", "pragma trusted_schema = off", "pragma temp_store = memory", "pragma wal_autocheckpoint = 0"):
+        connection.execute(pragma).fetchall()
+    return connection
+
+
+def migrate(connection: apsw.Connection) -> list[str]:
+    """Bring the schema up to date; the names of the steps taken. Each step commits whole or not at all."""
+    done = []
+    for version, (name, script) in enumerate(migrations(), start=1):
+        if version <= schema_version(connection):
+            continue
+        with connection:
+            connection.execute(script)
+            connection.execute(f"pragma user_version = {version}")
+            connection.execute(f"pragma application_id = {APPLICATION_ID}")
+        done.append(name)
+    return done
+
+
+def migrations() -> list[tuple[str, str]]:
+    """Every step, in order: its name and its SQL."""
+    folder = resources.files(__package__) / "migrations"
+    files = sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
+    return [(file.name.removesuffix(".sql"), file.read_text("utf-8")) for file in files]
+
+
+def schema_version(connection: apsw.Connection) -> int:
+    version: Any = connection.execute("pragma user_version").fetchall()[0][0]
+    return int(version)
+
+
+def _refuse_foreign(connection: apsw.Connection, path: Path) -> None:
+    mark: Any = connection.execute("pragma application_id").fetchall()[0][0]
+    tables: Any = connection.execute("select count(*) from sqlite_schema").fetchall()[0][0]
+    if mark != APPLICATION_ID and tables:
+        raise StoreRefused(f"{path} is another program's SQLite database; name a file of its own for Hookwright")
+    version, newest = schema_version(connection), len(migrations())
+    if mark == APPLICATION_ID and version > newest:
+        raise StoreRefused(f"{path} was written by a newer Hookwright (schema {version}, this one knows {newest}); upgrade first")
+
+
+def _check(connection: apsw.Connection, path: Path) -> None:
+    """A quick check for as long as a start can wait; `hookwright doctor` does the whole of it."""
+    deadline = time.monotonic() + _CHECK_SECONDS
+    connection.set_progress_handler(lambda: time.monotonic() > deadline, 10_000)
+    try:
+        problem = connection.execute("pragma quick_check(1)").fetchall()[0][0]
+    except apsw.InterruptError:
+        return
+    finally:
+        connection.set_progress_handler(None)
+    if problem != "ok":
+        raise StoreRefused(f"{path} is corrupt ({problem}); restore a backup")

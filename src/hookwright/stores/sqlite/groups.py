@@ -1,0 +1,155 @@
+"""Group commit: whatever waits is committed together, with one fsync (P1, P6).
+
+Duty: a command's result is given out only after the transaction that holds it is committed and synced. Rules:
+
+* Statements run in the loop's thread, where they cost no switching of the interpreter lock; only COMMIT, which waits for
+  the disk, is carried out beside the loop. The connection is used by one of the two at a time, never by both.
+* While a commit is under way new commands gather; they are the next group. No timer, no tuning: the slower the disk,
+  the larger the groups.
+* Each command has a savepoint. What it raises is its own caller's answer and undoes its own statements only.
+* If the group itself fails (full disk, I/O error) nothing of it is kept and every caller is told so.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import apsw
+import msgspec
+
+from hookwright.errors import CallerError, Invalid, StoreUnavailable
+from hookwright.store import Command, Once, Remembered
+from hookwright.stores.sqlite.offload import Offload
+from hookwright.stores.sqlite.registry import WRITERS
+
+MOST_PER_GROUP = 256
+CHECKPOINT_PAGES = 4000
+"""About 16 MiB of log before it is written back into the database file."""
+
+_GROUP_FAULTS = (apsw.FullError, apsw.IOError, apsw.CorruptError, apsw.NoMemError, apsw.ReadOnlyError, apsw.CantOpenError, apsw.BusyError)
+"""What is wrong with the database, not with one command: SQLite may have rolled back all of it already."""
+
+log = logging.getLogger(__name__)
+
+
+class _Item(msgspec.Struct):
+    command: Command[Any]
+    once: Once[Any] | None
+    on_commit: Callable[[Any], None] | None
+    answer: "asyncio.Future[Any]"
+    result: Any = None
+
+
+class Groups:
+    def __init__(self, connection: apsw.Connection, offload: Offload) -> None:
+        self._connection, self._offload = connection, offload
+        self._loop = asyncio.get_running_loop()
+        self._waiting: deque[_Item] = deque()
+        self._running: asyncio.Task[None] | None = None
+        self._log_pages = 0
+        connection.set_wal_hook(self._note_log_size)
+
+    def submit(self, command: Command[Any], once: Once[Any] | None, on_commit: Callable[[Any], None] | None) -> "asyncio.Future[Any]":
+        """The future of the command's result; it is set after the commit."""
+        item = _Item(command, once, on_commit, self._loop.create_future())
+        self._waiting.append(item)
+        if self._running is None:
+            self._running = self._loop.create_task(self._run())
+        return item.answer
+
+    async def drain(self) -> None:
+        """Wait until nothing is waiting or under way."""
+        while self._running is not None:
+            await self._running
+
+    async def _run(self) -> None:
+        try:
+            while self._waiting:
+                group = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_PER_GROUP))]
+                await self._commit(group)
+                if self._log_pages >= CHECKPOINT_PAGES:
+                    await self._offload.run(self._checkpoint)
+        finally:
+            self._running = None
+
+    async def _commit(self, group: list[_Item]) -> None:
+        try:
+            self._connection.execute("begin immediate")
+            done = [item for item in group if self._carry_out(item)]
+            await self._offload.run(self._sync)
+        except apsw.Error as error:
+            self._fail(group, error)
+            return
+        for item in done:
+            if item.on_commit is not None and not isinstance(item.result, Remembered):
+                item.on_commit(item.result)
+            if not item.answer.done():
+                item.answer.set_result(item.result)
+
+    def _sync(self) -> None:
+        self._connection.execute("commit")
+
+    def _carry_out(self, item: _Item) -> bool:
+        """Run one command in its savepoint; False when it raised, and its caller was told."""
+        execute = self._connection.execute
+        execute("savepoint item")
+        try:
+            item.result = self._once(item.once, item.command) if item.once is not None else self._handle(item.command)
+        except _GROUP_FAULTS:
+            raise
+        except Exception as error:
+            execute("rollback to item")
+            execute("release item")
+            if not isinstance(error, CallerError):
+                log.exception("command %s failed", type(item.command).__name__)
+            if not item.answer.done():
+                item.answer.set_exception(error)
+            return False
+        execute("release item")
+        return True
+
+    def _handle(self, command: Command[Any]) -> Any:
+        return WRITERS[type(command)](self._connection, command)
+
+    def _once(self, once: Once[Any], command: Command[Any]) -> Any:
+        row = self._connection.execute(
+            "select fingerprint, answer from idempotency_keys where key = ? and expires_at > ?", (once.key, once.now)
+        ).fetchone()
+        if row is not None:
+            fingerprint, answer = row
+            if fingerprint != once.fingerprint:
+                raise Invalid.at(
+                    "header", "idempotency-key", msg="this key was used with another request body; use a new key for a new request"
+                )
+            return Remembered(answer)
+        result = self._handle(command)
+        self._connection.execute(
+            "insert or replace into idempotency_keys (key, fingerprint, answer, expires_at) values (?, ?, ?, ?)",
+            (once.key, once.fingerprint, once.remember(result), once.expires_at),
+        )
+        return result
+
+    def _fail(self, group: list[_Item], error: apsw.Error) -> None:
+        if self._connection.in_transaction:
+            self._connection.execute("rollback")
+        log.error("the database refused a commit of %d commands: %s", len(group), error)
+        cause = "the disk is full" if isinstance(error, apsw.FullError) else str(error)
+        for item in group:
+            if not item.answer.done():
+                unavailable = StoreUnavailable(f"the database cannot take writes now: {cause}")
+                unavailable.__cause__ = error
+                item.answer.set_exception(unavailable)
+
+    def _note_log_size(self, _: apsw.Connection, __: str, pages: int) -> int:
+        self._log_pages = pages
+        return apsw.SQLITE_OK
+
+    def _checkpoint(self) -> None:
+        """Passive: it never waits for a reader. A full disk here costs nothing that was committed."""
+        self._log_pages = 0
+        try:
+            self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        except apsw.Error as error:
+            log.warning("checkpoint failed, the log goes on growing until one succeeds: %s", error)

@@ -1,0 +1,106 @@
+-- name: open_node
+insert into nodes (started_at) values (?) returning epoch
+
+-- name: take_over
+update deliveries set owner = 0 where owner not in (0, ?)
+
+-- name: due_endpoints  (skips from endpoint to endpoint: one seek each, whatever their backlog)
+with recursive waiting (endpoint) as (
+  select min(endpoint) from deliveries indexed by deliveries_due where owner = 0 and endpoint > :after
+  union all
+  select (select min(endpoint) from deliveries indexed by deliveries_due where owner = 0 and endpoint > waiting.endpoint)
+  from waiting where waiting.endpoint is not null
+)
+select waiting.endpoint,
+       (select min(due_at) from deliveries indexed by deliveries_due where owner = 0 and endpoint = waiting.endpoint)
+from waiting
+join endpoints on endpoints.id = waiting.endpoint and endpoints.disabled_reason is null and endpoints.deleted_at is null
+limit :limit
+
+-- name: due_rows
+select d.message, d.round, d.application, d.organization, d.trigger, d.attempts, d.due_at, d.created_at,
+       m.event_type, m.event_id, m.channels, m.content_expires_at, c.content_type, c.body
+from deliveries d indexed by deliveries_due
+join messages m on m.application = d.application and m.id = d.message
+left join contents c on c.message = d.message
+where d.endpoint = ? and d.owner = 0 and d.due_at <= ?
+order by d.due_at
+limit ?
+
+-- name: next_due
+select min(due_at) from deliveries indexed by deliveries_due where endpoint = ? and owner = 0
+
+-- name: own
+update deliveries set owner = ? where endpoint = ? and message = ? and round = ?
+
+-- name: reschedule
+update deliveries set owner = 0, attempts = attempts + 1, due_at = ?
+where endpoint = ? and message = ? and round = ? and owner = ? and attempts = ?
+
+-- name: end_fenced
+delete from deliveries where endpoint = ? and message = ? and round = ? and owner = ? and attempts = ?
+returning application, organization, trigger
+
+-- name: release
+update deliveries set owner = 0 where endpoint = ? and message = ? and round = ? and owner = ? and attempts = ?
+
+-- name: disable_gone
+update endpoints set disabled_reason = 'gone', updated_at = ? where application = ? and id = ? and disabled_reason is null
+
+-- name: insert_attempt
+insert into attempts (message, id, endpoint, round, application, organization, trigger, number, url, event_type, channels,
+                      state, response_status, response, truncated, started_at, duration_ms)
+values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: ended_states
+select state from outcomes where endpoint = ? and message = ?
+
+-- name: insert_outcome
+insert into outcomes (endpoint, message, round, application, organization, trigger, state, attempts, last_attempt, ended_at)
+values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: count_success
+insert into counters (endpoint, hour, success) values (?1, ?2, ?3)
+on conflict do update set success = success + ?3
+
+-- name: count_fail
+insert into counters (endpoint, hour, fail) values (?1, ?2, ?3)
+on conflict do update set fail = fail + ?3
+
+-- name: count_canceled
+insert into counters (endpoint, hour, canceled) values (?1, ?2, ?3)
+on conflict do update set canceled = canceled + ?3
+
+-- name: to_clear
+select id from endpoints indexed by endpoints_to_clear where deleted_at is not null and cleared_at is null limit ?
+
+-- name: cleared
+update endpoints set cleared_at = ? where id = ?
+
+-- name: live_of
+select endpoint, message, round, application, organization, trigger, attempts, created_at
+from deliveries where endpoint = ? limit ?
+
+-- name: delete_live
+delete from deliveries where endpoint = ? and message = ? and round = ?
+
+-- name: resend_facts
+select m.organization, m.created_at,
+       exists (select 1 from contents where message = m.id),
+       exists (select 1 from endpoints where application = m.application and id = :endpoint and deleted_at is null),
+       (select max(round) from deliveries where endpoint = :endpoint and message = m.id),
+       (select max(round) from outcomes where endpoint = :endpoint and message = m.id)
+from messages m where m.application = :application and m.id = :message
+
+-- name: count_live
+select count(*) from deliveries
+
+-- name: expired_contents
+delete from contents where message in (select message from contents indexed by contents_expiry where expires_at <= ? order by expires_at limit ?)
+
+-- name: expired_keys
+delete from idempotency_keys where key in (
+  select key from idempotency_keys indexed by idempotency_keys_expiry where expires_at <= ? order by expires_at limit ?)
+
+-- name: expired_revocations
+delete from revocations where forget_at <= ?
