@@ -1,0 +1,399 @@
+"""Settings: every option with its meaning, unit, default and reason, and a refusal that says what would be right.
+
+Order, first wins: flags (arguments of `Settings.load`), environment (`HOOKWRIGHT_*`), the TOML file that
+HOOKWRIGHT_CONFIG names, defaults. An empty variable counts as absent, because that is what `${NAME:-}` makes of it.
+Secrets never appear in a representation, a document or an error.
+"""
+
+import base64
+import ipaddress
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, InitSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
+
+from hookwright.domain.retries import DEFAULT_SCHEDULE
+from hookwright.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from hookwright.api.connections import Limits
+
+PREFIX = "HOOKWRIGHT_"
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+MOST_RETRIES = 100
+LONGEST_RETRY = 30 * 86_400.0
+SHORTEST_SOUND_SECRET = 32
+"""Bytes: RFC 7518, 3.2 wants an HS256 key at least as long as the hash."""
+
+
+def _split(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _database(value: str) -> str:
+    if value.startswith(("postgresql:", "postgres:")):
+        raise ValueError("this release keeps its data in SQLite; PostgreSQL is not supported yet; right would be sqlite:///hookwright.db")
+    path = value.removeprefix("sqlite:///")
+    if path == value or not path:
+        raise ValueError("right would be sqlite:///file.db (beside the working directory) or sqlite:////absolute/path/file.db")
+    if path.startswith(":memory:") or "?" in path:
+        raise ValueError("a plain file is needed, so that what was accepted outlives the process: sqlite:///hookwright.db")
+    return value
+
+
+def _role(value: str) -> str:
+    if value != "all":
+        raise ValueError("on SQLite one process does everything, because the file has one owner; right would be all")
+    return value
+
+
+def _schedule(value: tuple[float, ...]) -> tuple[float, ...]:
+    if len(value) > MOST_RETRIES:
+        raise ValueError(f"at most {MOST_RETRIES} retries")
+    if not all(0 < delay <= LONGEST_RETRY for delay in value):
+        raise ValueError(f"every delay is in seconds, more than 0 and at most {LONGEST_RETRY:.0f} (30 days), like 5,300,1800")
+    return value
+
+
+def _network(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return ipaddress.ip_network(value)
+    except ValueError as error:
+        raise ValueError(f"{value} is not a network ({error}); right would be like 10.0.0.0/8,fd00::/8") from error
+
+
+def _ring(value: SecretStr) -> SecretStr:
+    kids = set()
+    for entry in value.get_secret_value().split(","):
+        kid, _, key = entry.strip().partition(":")
+        try:
+            sound = len(base64.b64decode(key, validate=True)) == 32
+        except ValueError:
+            sound = False
+        if not kid or not sound or kid in kids:
+            raise ValueError("right would be name:key,name:key, each key 32 random bytes as base64, no name twice, the current one first")
+        kids.add(kid)
+    return value
+
+
+def _portal(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("right would be an address like https://hooks.example.com")
+    return value.rstrip("/")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a server that listens on `host`."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def _option(default: Any, unit: str, meaning: str, why: str, **bounds: Any) -> Any:
+    return Field(default, description=meaning, json_schema_extra={"unit": unit, "why": why}, **bounds)
+
+
+_Comma = PlainSerializer(lambda values: ",".join(f"{each:g}" if isinstance(each, float) else str(each) for each in values), return_type=str)
+_Schedule = Annotated[tuple[float, ...], NoDecode, BeforeValidator(_split), AfterValidator(_schedule), _Comma]
+_Networks = Annotated[tuple[Annotated[Network, BeforeValidator(_network)], ...], NoDecode, BeforeValidator(_split), _Comma]
+
+
+class Settings(BaseSettings):
+    """All options, checked. Build it with `load`. Times are seconds, sizes bytes, unless the name says otherwise."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    config: Path | None = _option(
+        None, "file", "A TOML file with any of these options, by their lower-case names.", "For setups with too many variables."
+    )
+    host: str = _option(
+        "127.0.0.1", "address", "Where to listen.", "Reachable from this machine only, until somebody decides otherwise.", min_length=1
+    )
+    port: int = _option(
+        8071, "port", "The port to listen on; 0 lets the system choose.", "Clients written for the Svix server expect it.", ge=0, le=65535
+    )
+    database: Annotated[str, AfterValidator(_database)] = _option(
+        "sqlite:///hookwright.db",
+        "url",
+        "The database file; three slashes for a relative path, four for an absolute one.",
+        "Nothing to install.",
+    )
+    role: Annotated[Literal["api", "worker", "gateway", "all"], AfterValidator(_role)] = _option(
+        "all", "word", "Which part of the work this process does.", "A SQLite file has one owner, so one process does everything."
+    )
+    jwt_secret: SecretStr | None = _option(
+        None,
+        "secret",
+        "Signs and checks API tokens (HS256).",
+        "Generated into the key file beside the database. Needed to listen publicly.",
+    )
+    encryption_keys: Annotated[SecretStr, AfterValidator(_ring)] | None = _option(
+        None,
+        "secret",
+        "Keys that seal stored secrets: `name:base64`, comma-separated, the current one first.",
+        "Generated into the key file beside the database.",
+    )
+    retry_schedule: _Schedule = _option(
+        DEFAULT_SCHEDULE, "seconds", "Waits between the attempts of a delivery, comma-separated; fractions are allowed.",
+        "Ten attempts over three days, the example of the Standard Webhooks specification.",
+    )  # fmt: skip
+    retry_jitter: float = _option(
+        0.2,
+        "share",
+        "How far a wait may stray to either side.",
+        "Receivers that failed together are not all tried again at the same instant.",
+        ge=0,
+        lt=1,
+    )
+    attempt_timeout: float = _option(
+        30.0,
+        "seconds",
+        "The whole time of one attempt, from name lookup to the answer's end.",
+        "Slow receivers finish, stuck ones do not hold a place.",
+        ge=1,
+        le=60,
+    )
+    signature_headers: Literal["standard", "svix", "both"] = _option(
+        "standard",
+        "word",
+        "Names of the signature headers: `webhook-*`, `svix-*`, or both.",
+        "The Standard Webhooks specification's names.",
+    )
+    allow_networks: _Networks = _option(
+        (),
+        "networks",
+        "Private networks that deliveries may go to, comma-separated.",
+        "None: an endpoint's URL must not reach into our own network.",
+    )
+    https_only: bool = _option(
+        False, "yes or no", "Refuse endpoints with plain http URLs.", "Development and internal receivers often have no certificate."
+    )
+    max_message_bytes: int = _option(
+        1_048_576, "bytes", "The largest request body that is accepted.", "Four times what receivers usually take.", ge=1024, le=67_108_864
+    )
+    max_endpoints: int = _option(
+        5000,
+        "endpoints",
+        "The most endpoints of one application.",
+        "One transaction has to hold a message's whole fan-out.",
+        ge=1,
+        le=100_000,
+    )
+    concurrency: int = _option(
+        512, "attempts", "Attempts under way at once.", "Well below the usual limit of 1,024 open files.", ge=1, le=65_536
+    )
+    endpoint_concurrency: int = _option(
+        64, "attempts", "Attempts under way at once to one endpoint.", "One slow receiver leaves room for the others.", ge=1, le=65_536
+    )
+    queue_size: int = _option(
+        5000,
+        "deliveries",
+        "Deliveries held in memory; the rest waits in the database.",
+        "Memory stays bounded whatever the backlog.",
+        ge=1,
+        le=1_000_000,
+    )
+    queue_bytes: int = _option(
+        32 * 1024 * 1024, "bytes", "Payload bytes held in memory for them.", "The same, for large payloads.", ge=65_536
+    )
+    response_store_bytes: int = _option(
+        16_384, "bytes", "How much of a receiver's answer is kept.", "Enough for an error page's useful part.", ge=0, le=1_048_576
+    )
+    response_read_bytes: int = _option(
+        65_536,
+        "bytes",
+        "How much of an answer is read before the connection is dropped.",
+        "A connection can be used again after a small answer only.",
+        ge=0,
+        le=16_777_216,
+    )
+    shutdown_grace: float = _option(
+        10.0,
+        "seconds",
+        "How long requests and attempts under way may take to finish at a stop.",
+        "Orchestrators wait 10 to 30 s before they kill.",
+        ge=0,
+        le=3600,
+    )
+    idempotency_hours: float = _option(
+        24.0, "hours", "How long an idempotency key is remembered.", "A day covers a producer's retries.", gt=0, le=8760
+    )
+    message_retention_days: float = _option(
+        90.0, "days", "How long messages and their attempts are kept.", "What the Svix service keeps.", gt=0, le=36_500
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = _option(
+        "info", "word", "The least severe log line that is written.", "One line per unit of work."
+    )
+    log_format: Literal["auto", "json", "console"] = _option(
+        "auto", "word", "How log lines look; `auto` is console on a terminal, JSON otherwise.", "People and collectors each get theirs."
+    )
+    header_bytes: int = _option(
+        32_768,
+        "bytes",
+        "The largest request line and headers together.",
+        "Four times what common servers take; memory stays bounded.",
+        ge=1024,
+        le=1_048_576,
+    )
+    header_seconds: float = _option(
+        10.0,
+        "seconds",
+        "How long a request's headers may take to arrive.",
+        "Slow on purpose is the oldest way to hold a server.",
+        gt=0,
+        le=3600,
+    )
+    request_seconds: float = _option(
+        30.0, "seconds", "How long a whole request may take to arrive, or an answer to be read.", "A megabyte at 35 kB/s.", gt=0, le=3600
+    )
+    keep_alive_seconds: float = _option(
+        15.0, "seconds", "How long an idle connection is kept for the next request.", "Reuse is cheap, hoarding is not.", gt=0, le=3600
+    )
+    max_connections: int = _option(
+        4096,
+        "connections",
+        "Open connections to the API; one more is answered 503.",
+        "Each costs some kilobytes and a file descriptor.",
+        ge=1,
+        le=1_000_000,
+    )
+    portal_url: Annotated[str, AfterValidator(_portal)] | None = _option(
+        None,
+        "url",
+        "Base of the addresses that app-portal-access returns.",
+        "Taken from the request; set it behind a proxy that changes the name.",
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        path = init_settings().get("config") or env_settings().get("config")
+        sources = (init_settings, env_settings)
+        return sources if path is None else (*sources, InitSettingsSource(settings_cls, init_kwargs=_read_toml(Path(path))))
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if not is_loopback(self.host) and self.jwt_secret is None:
+            raise ValueError(
+                f"{PREFIX}HOST={self.host} listens beyond this machine, which needs {PREFIX}JWT_SECRET to be set: a secret that "
+                "was generated here is known to nobody who should issue tokens, and to whoever can read this disk"
+            )
+        kept, read = self.response_store_bytes, self.response_read_bytes
+        if kept > read:
+            raise ValueError(f"{PREFIX}RESPONSE_STORE_BYTES={kept} is more than {PREFIX}RESPONSE_READ_BYTES={read}")
+        return self
+
+    @classmethod
+    def load(cls, **flags: Any) -> "Settings":
+        """Settings from flags (None: not given), environment and file. Raises ConfigurationError with one line per mistake."""
+        try:
+            return cls(**{name: value for name, value in flags.items() if value is not None})
+        except ValidationError as error:
+            raise ConfigurationError("\n".join(_explain(each) for each in error.errors())) from error
+        except SettingsError as error:
+            raise ConfigurationError(f"the environment cannot be read: {error}") from error
+
+    @property
+    def database_path(self) -> Path:
+        return Path(self.database.removeprefix("sqlite:///"))
+
+    @property
+    def key_file(self) -> Path:
+        path = self.database_path
+        return path.with_name(path.name + ".keys")
+
+    def limits(self) -> "Limits":
+        """What the API's server grants one peer."""
+        from hookwright.api.connections import Limits  # only who listens pays for loading the server
+
+        return Limits(
+            header_bytes=self.header_bytes,
+            header_seconds=self.header_seconds,
+            request_seconds=self.request_seconds,
+            keep_alive_seconds=self.keep_alive_seconds,
+            max_connections=self.max_connections,
+        )
+
+    def unsafe_switches(self) -> list[str]:
+        """What was opened that is closed by default, one sentence each, to be shown at every start."""
+        found = []
+        if not is_loopback(self.host):
+            found.append(f"{PREFIX}HOST={self.host}: listening beyond this machine, without TLS; put a proxy with TLS in front.")
+        if self.allow_networks:
+            networks = ",".join(map(str, self.allow_networks))
+            found.append(f"{PREFIX}ALLOW_NETWORKS={networks}: whoever may create endpoints can reach into these networks.")
+        if self.jwt_secret is not None and len(self.jwt_secret.get_secret_value().encode()) < SHORTEST_SOUND_SECRET:
+            found.append(f"{PREFIX}JWT_SECRET: shorter than {SHORTEST_SOUND_SECRET} bytes; it can be guessed from any token.")
+        return found
+
+
+SECRETS = frozenset({"jwt_secret", "encryption_keys"})
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"{PREFIX}CONFIG={path}: cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{PREFIX}CONFIG={path}: is not TOML: {error}") from error
+
+
+def _explain(mistake: Any) -> str:
+    """One line: the option, the value it had, what would be right."""
+    what = str(mistake["msg"]).removeprefix("Value error, ")
+    if not mistake["loc"]:
+        return what
+    name = str(mistake["loc"][0])
+    if name not in Settings.model_fields:
+        return f"{name}: there is no such option; see docs/settings.md"
+    shown = "(hidden)" if name in SECRETS else _shown(name, mistake["input"])
+    return f"{PREFIX}{name.upper()}={shown}: {what[0].lower()}{what[1:]}"
+
+
+def _shown(name: str, value: object) -> str:
+    text = str(value)
+    if name == "database" and "@" in text:
+        scheme, _, rest = text.partition("://")
+        return f"{scheme}://(hidden)@{rest.rpartition('@')[2]}"
+    return text
+
+
+def settings_document() -> str:
+    """docs/settings.md, from the options themselves; `scripts/write_settings_document.py` writes it."""
+    rows = ["| option | default | unit | meaning | why this default |", "|---|---|---|---|---|"]
+    plain = Settings.model_construct().model_dump(mode="json", warnings=False)
+    for name, field in Settings.model_fields.items():
+        extra = field.json_schema_extra
+        assert isinstance(extra, dict)
+        default = "" if plain[name] in (None, "") else f"`{str(plain[name]).lower() if isinstance(plain[name], bool) else plain[name]}`"
+        rows.append(f"| `{PREFIX}{name.upper()}` | {default} | {extra['unit']} | {field.description} | {extra['why']} |")
+    return _HEAD + "\n".join(rows) + "\n"
+
+
+_HEAD = """# Settings
+
+Written by `scripts/write_settings_document.py` from `src/hookwright/config.py`; a test compares the two.
+
+Every option is an environment variable. The same options, in lower case and without the prefix, can stand in the TOML file that
+`HOOKWRIGHT_CONFIG` names. A flag wins over the environment, the environment over the file, the file over the default. An empty
+variable counts as absent. A value that cannot be right is refused at start, with the option's name.
+
+Secrets that are not configured are generated once into `<database file>.keys`, readable by its owner only. Keep that file with
+your backups: without it the stored endpoint secrets cannot be opened. Listening beyond this machine needs `HOOKWRIGHT_JWT_SECRET`.
+
+"""
