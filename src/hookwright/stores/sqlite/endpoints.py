@@ -11,6 +11,7 @@ from hookwright.domain.endpoints import Endpoint, EndpointRecord, SealedSecret
 from hookwright.domain.pages import Page
 from hookwright.errors import BadRequest, Conflict, NotFound
 from hookwright.store.endpoints import (
+    CHANGED,
     CreateEndpoint,
     DeleteEndpoint,
     FindEndpoint,
@@ -27,7 +28,6 @@ from hookwright.stores.sqlite.keysets import gather, keyset
 from hookwright.stores.sqlite.registry import load_sql, reads, writes
 
 SQL = load_sql("endpoints")
-CHANGED = "changed_meanwhile"
 _SEALED_HEADERS = -1  # the last column of every select of whole endpoints
 _decode = msgspec.json.decode
 

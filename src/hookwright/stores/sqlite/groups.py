@@ -24,7 +24,7 @@ from hookwright.store import Command, Once, Remembered
 from hookwright.stores.sqlite.offload import Offload
 from hookwright.stores.sqlite.registry import WRITERS
 
-MOST_PER_GROUP = 256
+MOST_PER_GROUP = 128
 CHECKPOINT_PAGES = 4000
 """About 16 MiB of log before it is written back into the database file."""
 
@@ -83,10 +83,18 @@ class Groups:
             self._fail(group, error)
             return
         for item in done:
-            if item.on_commit is not None and not isinstance(item.result, Remembered):
-                item.on_commit(item.result)
+            self._tell(item)
             if not item.answer.done():
                 item.answer.set_result(item.result)
+
+    def _tell(self, item: _Item) -> None:
+        """What follows a commit must not keep the other callers of the group from their answers."""
+        if item.on_commit is None or isinstance(item.result, Remembered):
+            return
+        try:
+            item.on_commit(item.result)
+        except Exception:
+            log.exception("what follows a committed %s failed", type(item.command).__name__)
 
     def _sync(self) -> None:
         self._connection.execute("commit")

@@ -1,0 +1,5 @@
+"""The command line: `hookwright --help`."""
+
+from hookwright.cli.app import main
+
+__all__ = ["main"]
