@@ -7,7 +7,6 @@ from fastapi import APIRouter, Depends, FastAPI
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hookwright.api import api_keys, applications, authentication, documents, errors, event_types, health
@@ -38,19 +37,7 @@ class ApiOptions(msgspec.Struct, frozen=True, kw_only=True):
     max_body: int = MAX_BODY
 
 
-class HotRoute(msgspec.Struct, frozen=True):
-    """A plain route that is served before FastAPI's, and its part of the OpenAPI document.
-
-    `operations`: the path item (method -> operation); `schemas`: what it adds to the components.
-    """
-
-    route: Route
-    path: str
-    operations: dict[str, object]
-    schemas: dict[str, object] = {}
-
-
-def hot_routes(services: Services, options: ApiOptions) -> tuple[HotRoute, ...]:
+def hot_routes(services: Services, options: ApiOptions) -> tuple[documents.HotRoute, ...]:
     """The few routes that are worth decoding and encoding by hand."""
     return ()
 

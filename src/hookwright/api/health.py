@@ -1,6 +1,6 @@
 """Whether this server can do its work."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
@@ -27,7 +27,7 @@ class HealthOut(BaseModel):
     cache: Part
 
 
-_UNWELL = {503: {"model": HealthOut, "description": "The database cannot be read or cannot be written"}}
+_UNWELL: dict[int | str, dict[str, Any]] = {503: {"model": HealthOut, "description": "The database cannot be read or cannot be written"}}
 
 
 async def _report(services: Services) -> HealthOut:
