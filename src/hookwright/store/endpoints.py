@@ -7,6 +7,9 @@ from hookwright.domain.endpoints import Endpoint, EndpointRecord, SealedSecret
 from hookwright.domain.pages import Page, PageRequest
 from hookwright.store import Command, Query
 
+CHANGED = "changed_meanwhile"
+"""The code of the Conflict that says: what the new value was computed from is not there any more."""
+
 
 class CreateEndpoint(Command[Endpoint], frozen=True, kw_only=True):
     """Raises NotFound (application gone), Conflict (uid taken), BadRequest `limit_reached` (over `most`)."""
@@ -19,7 +22,7 @@ class UpdateEndpoint(Command[Endpoint], frozen=True, kw_only=True):
     """Replace all of it but its id, creation time, secrets and headers. Raises NotFound, Conflict (uid taken).
 
     `expected` is what the new value was computed from: if it is not there any more the answer is Conflict
-    (`changed_meanwhile`), and the caller computes again. So a change never undoes another (a 410's disabling, say).
+    (`CHANGED`), and the caller computes again. So a change never undoes another (a 410's disabling, say).
     """
 
     endpoint: Endpoint
@@ -38,7 +41,7 @@ class SetHeaders(Command[None], frozen=True, kw_only=True):
     """Replace the sealed headers; None removes them. Raises NotFound.
 
     `expected` is what the new value was computed from: if it is not there any more the answer is Conflict
-    (`changed_meanwhile`), and the caller computes again.
+    (`CHANGED`), and the caller computes again.
     """
 
     application: str

@@ -1,0 +1,193 @@
+"""Endpoints on the wire.
+
+`filterTypes` and `rateLimit` are older names of `eventTypes` and `throttleRate`: both are read, and both are shown.
+"""
+
+from typing import Annotated, Any
+
+import msgspec
+from pydantic import AfterValidator, AliasChoices, Field
+
+from hookwright.api.models import RATE_NAMES, UINT16, Input, Metadata, MetadataOrNull, Name, Output, Rate, refuse
+from hookwright.api.timestamps import TimeText, rfc3339
+from hookwright.domain.addresses import Network
+from hookwright.domain.applications import MAX_ENDPOINTS
+from hookwright.domain.endpoints import Endpoint
+from hookwright.domain.names import uid_problem
+
+MAX_CHANNELS = 10
+MAX_CHANNEL = 128
+MAX_DESCRIPTION = 8192
+MAX_GRACE_S = 604_800
+DEFAULT_GRACE_S = 86_400
+
+
+class EndpointRules(msgspec.Struct, frozen=True, kw_only=True):
+    """What this installation allows. `allow_networks`: beyond the public internet. `most`: endpoints per application."""
+
+    https_only: bool = False
+    allow_networks: tuple[Network, ...] = ()
+    most: int = MAX_ENDPOINTS
+
+
+def _not_an_id(uid: str) -> str:
+    refuse(uid_problem(uid, "ep"))
+    return uid
+
+
+def _some(names: list[str]) -> list[str]:
+    refuse(None if names else "an empty list would match nothing; leave the field out, or send null, to receive every event type")
+    return names
+
+
+def _channels(names: list[str]) -> list[str]:
+    if not 1 <= len(names) <= MAX_CHANNELS:
+        refuse(f"has {len(names)} entries; 1 to {MAX_CHANNELS} are accepted, and null (or no such field) means all channels")
+    refuse(None if len(set(names)) == len(names) else "names a channel twice")
+    return names
+
+
+_EVENT_TYPE_NAMES = AliasChoices("eventTypes", "filterTypes")
+Channel = Annotated[Name, Field(max_length=MAX_CHANNEL)]
+EventTypes = Annotated[list[Name], AfterValidator(_some), Field(json_schema_extra={"minItems": 1}, examples=[["user.signup"]])]
+Channels = Annotated[
+    list[Channel], AfterValidator(_channels), Field(json_schema_extra={"minItems": 1, "maxItems": MAX_CHANNELS, "uniqueItems": True})
+]
+Version = Annotated[int, Field(ge=1, le=UINT16)]
+Description = Annotated[str, Field(max_length=MAX_DESCRIPTION)]
+Uid = Annotated[Name, AfterValidator(_not_an_id), Field(examples=["unique-identifier"], json_schema_extra={"not": {"pattern": "^ep_"}})]
+
+
+class EndpointUpdate(Input):
+    """All of an endpoint but its secrets and headers: what is left out goes back to its default."""
+
+    url: str = Field(examples=["https://example.com/webhook/"])
+    description: Description = ""
+    uid: Uid | None = Field(None, description="A name of your own for the endpoint")
+    disabled: bool = False
+    event_types: EventTypes | None = Field(None, validation_alias=_EVENT_TYPE_NAMES, description="Null for every event type")
+    channels: Channels | None = Field(None, description="Null for every channel")
+    throttle_rate: Rate | None = Field(None, validation_alias=RATE_NAMES)
+    version: Version = 1
+    metadata: MetadataOrNull = Field({})
+
+
+class EndpointIn(EndpointUpdate):
+    secret: str | None = Field(
+        None, description="`whsec_` (or nothing) and base64 of 24 to 75 bytes, or `whsk_...`; made for you if left out"
+    )
+    headers: dict[str, str] | None = Field(None, description="Sent with every request to this endpoint")
+
+
+class EndpointPatch(Input):
+    """What is absent stays; null takes the uid, the rate, the event types or the channels away."""
+
+    url: str = ""
+    description: Description = ""
+    uid: Uid | None = None
+    disabled: bool = False
+    event_types: EventTypes | None = Field(None, validation_alias=_EVENT_TYPE_NAMES)
+    channels: Channels | None = None
+    throttle_rate: Rate | None = Field(None, validation_alias=RATE_NAMES)
+    version: Version = 1
+    metadata: Metadata = Field({})
+
+
+class Target(Output):
+    """What is shown of an endpoint wherever it is shown."""
+
+    id: str = Field(examples=["ep_1srOrx2ZWZBpBUvZwXKQmoEYga2"])
+    url: str
+    description: str
+    uid: str | None
+    disabled: bool
+    event_types: list[str] | None
+    filter_types: list[str] | None = Field(deprecated=True, description="The older name of eventTypes")
+    channels: list[str] | None
+    throttle_rate: int | None
+    rate_limit: int | None = Field(deprecated=True, description="The older name of throttleRate")
+    version: int
+    created_at: TimeText
+    updated_at: TimeText
+
+
+class EndpointOut(Target):
+    metadata: dict[str, str]
+
+
+class MessageEndpointOut(Target):
+    """An endpoint that a message goes to, and the message's status there (see EndpointMessageOut)."""
+
+    status: int
+    status_text: str
+    next_attempt: TimeText | None
+
+
+class EndpointHeadersIn(Input):
+    """All headers: what is not there is removed."""
+
+    headers: dict[str, str]
+
+
+class EndpointHeadersPatchIn(Input):
+    """A header that is null, or named in `deleteHeaders`, is removed; the others are set."""
+
+    headers: dict[str, str | None] = Field({})
+    delete_headers: list[str] | None = None
+
+
+class EndpointHeadersOut(Output):
+    """`sensitive`: headers whose values are never shown."""
+
+    headers: dict[str, str]
+    sensitive: list[str]
+
+
+class EndpointSecretOut(Output):
+    key: str = Field(description="What receivers verify with: `whsec_...`, or an Ed25519 public key, `whpk_...`")
+
+
+class EndpointSecretRotateIn(Input):
+    key: str | None = Field(None, description="The new secret; made for you if left out")
+    grace_period_seconds: Annotated[int, Field(ge=0, le=MAX_GRACE_S)] | None = Field(
+        DEFAULT_GRACE_S, description="How long the one before it goes on signing"
+    )
+
+
+class EndpointStatsOut(Output):
+    """Messages by their status at the endpoint."""
+
+    success: int
+    pending: int
+    sending: int
+    fail: int
+    canceled: int
+
+
+class EventExampleIn(Input):
+    event_type: Name
+    example_index: Annotated[int, Field(ge=0)] | None = Field(None, description="Which of the schema's examples; the first if left out")
+
+
+def show(endpoint: Endpoint) -> EndpointOut:
+    return EndpointOut(**show_target(endpoint), metadata=endpoint.metadata)
+
+
+def show_target(endpoint: Endpoint) -> dict[str, Any]:
+    """The fields of a `Target`."""
+    event_types = None if endpoint.event_types is None else sorted(endpoint.event_types)
+    return {
+        "id": endpoint.id,
+        "url": endpoint.url,
+        "description": endpoint.description,
+        "uid": endpoint.uid,
+        "disabled": endpoint.disabled,
+        "event_types": event_types,
+        "filter_types": event_types,
+        "channels": None if endpoint.channels is None else sorted(endpoint.channels),
+        "throttle_rate": endpoint.throttle_rate,
+        "rate_limit": endpoint.throttle_rate,
+        "version": endpoint.version,
+        "created_at": rfc3339(endpoint.created_at),
+        "updated_at": rfc3339(endpoint.updated_at),
+    }

@@ -1,0 +1,61 @@
+"""What an endpoint may be, beyond the shape of its fields: each check adds to a list of problems, told all at once."""
+
+import ipaddress
+from urllib.parse import urlsplit
+
+from hookwright.api.endpoint_models import EndpointRules
+from hookwright.domain.addresses import judge, judge_name
+from hookwright.domain.urls import check_url
+from hookwright.engine.services import Services
+from hookwright.errors import Invalid, Problem
+from hookwright.signing.secrets import parse_signing
+from hookwright.store.event_types import UnknownEventTypes
+
+_BLOCKED = "requests to this address are blocked; the operator of this server can open networks (HOOKWRIGHT_ALLOW_NETWORKS)"
+
+
+def refuse_all(problems: list[Problem]) -> None:
+    """Raises Invalid if there are any."""
+    if problems:
+        raise Invalid(*problems)
+
+
+def check_target(url: str, rules: EndpointRules, problems: list[Problem]) -> str:
+    """The URL in its normal form (of no use if there were problems). A host that would never be sent to is refused now.
+
+    What a name resolves to is judged when it is sent to, each time: it may change.
+    """
+    try:
+        normal = check_url(url, https_only=rules.https_only)
+    except ValueError as error:
+        problems.append(Problem(("body", "url"), str(error)))
+        return url
+    host = urlsplit(normal).hostname or ""
+    if (judge if _is_address(host) else judge_name)(host, rules.allow_networks) is not None:
+        problems.append(Problem(("body", "url"), _BLOCKED))
+    return normal
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def check_secret(text: str, field: str, problems: list[Problem]) -> str:
+    """The signing secret with its prefix (of no use if there were problems). No problem repeats it."""
+    try:
+        return parse_signing(text).text
+    except ValueError as error:
+        problems.append(Problem(("body", field), str(error)))
+        return ""
+
+
+async def check_event_types(services: Services, organization: str, names: list[str] | None, problems: list[Problem]) -> None:
+    if names is None:
+        return
+    unknown = await services.store.read(UnknownEventTypes(organization=organization, names=frozenset(names)))
+    if unknown:
+        problems.append(Problem(("body", "eventTypes"), f"The following event types don't exist: {', '.join(unknown)}"))

@@ -1,0 +1,214 @@
+"""Endpoints: where an application's messages go."""
+
+import secrets as entropy
+from typing import Annotated, Any, cast
+
+import msgspec
+from fastapi import APIRouter, Path, Query, Request
+from starlette.responses import Response
+
+from hookwright.api.auth import App, Caller, services_of
+from hookwright.api.endpoint_models import (
+    EndpointIn,
+    EndpointOut,
+    EndpointPatch,
+    EndpointRules,
+    EndpointStatsOut,
+    EndpointUpdate,
+    show,
+)
+from hookwright.api.endpoint_rules import check_event_types, check_secret, check_target, refuse_all
+from hookwright.api.errors import documented
+from hookwright.api.idempotency import DOCUMENTED, Answer, answer, once
+from hookwright.api.pages import ListResponse, paged, show_page
+from hookwright.api.timestamps import Time
+from hookwright.domain.applications import Application
+from hookwright.domain.endpoints import Endpoint, EndpointRecord, SealedSecret
+from hookwright.domain.headers import check_headers
+from hookwright.domain.pages import PageRequest
+from hookwright.engine.services import Services
+from hookwright.errors import BadRequest, Conflict, NotFound
+from hookwright.signing.secrets import generate
+from hookwright.store.deliveries import EndpointStats
+from hookwright.store.endpoints import CHANGED, CreateEndpoint, DeleteEndpoint, FindEndpoint, ListEndpoints, UpdateEndpoint
+
+router = APIRouter(tags=["Endpoint"], responses=documented())
+PATH = "/app/{app_id}/endpoint/{endpoint_id}"
+RACES = 10
+DEFAULT_STATS_MS = 28 * 86_400_000
+EndpointId = Annotated[str, Path(description="The endpoint's id or uid", examples=["unique-endpoint-identifier"])]
+
+
+def rules_of(request: Request) -> EndpointRules:
+    return cast(EndpointRules, request.app.state.options.endpoints)
+
+
+async def endpoint_for(services: Services, application: str, ref: str, *, deleted: bool = False) -> Endpoint:
+    """The endpoint that `ref` (id or uid) names; with `deleted` also one that was (by id). Raises NotFound."""
+    endpoint = await services.store.read(FindEndpoint(application=application, ref=ref, deleted=deleted))
+    if endpoint is None:
+        raise NotFound
+    return endpoint
+
+
+def _settings(body: EndpointUpdate | EndpointPatch, url: str | None, *, unset: bool) -> dict[str, Any]:
+    """The fields of an Endpoint that the body names; with `unset` also those that it leaves to their default."""
+    given = body.model_dump(exclude_unset=not unset, exclude={"url", "disabled", "secret", "headers"})
+    for field in ("event_types", "channels"):
+        if given.get(field) is not None:
+            given[field] = frozenset(given[field])
+    return given if url is None else given | {"url": url}
+
+
+async def _create(request: Request, caller: Caller, body: EndpointIn, *, repeatable: bool) -> Response:
+    """Everything that is wrong is told at once, before anything is stored."""
+    services, rules, application = services_of(request), rules_of(request), caller.application
+    problems = check_headers(body.headers or {})
+    url = check_target(body.url, rules, problems)
+    secret = check_secret(body.secret, "secret", problems) if body.secret is not None else generate(entropy.token_bytes)
+    await check_event_types(services, application.organization, body.event_types, problems)
+    refuse_all(problems)
+    ident, now = services.minter.mint_timed("ep", services.clock.now())
+    endpoint = Endpoint(
+        id=ident,
+        application=application.id,
+        organization=application.organization,
+        disabled_reason="manual" if body.disabled else None,
+        created_at=now,
+        updated_at=now,
+        **_settings(body, url, unset=True),
+    )
+    sealed = SealedSecret(services.secrets.seal_secret(ident, secret), now)
+    record = EndpointRecord(endpoint, (sealed,), services.secrets.seal_headers(ident, body.headers or {}))
+    key = await once(request, caller.principal, now, _created) if repeatable else None
+    command = CreateEndpoint(record=record, most=rules.most)
+    result = await services.changes.apply(command, application=application.id, once=key)
+    return answer(result, _created)
+
+
+def _created(endpoint: Endpoint) -> bytes:
+    return Answer.pack(201, show(endpoint))
+
+
+async def _replace(services: Services, current: Endpoint, disabled: bool | None, settings: dict[str, Any]) -> Endpoint:
+    """Raises Conflict `CHANGED` when `current` is not what is stored any more."""
+    reason = current.disabled_reason
+    if disabled is not None:
+        reason = (reason or "manual") if disabled else None
+    new = msgspec.structs.replace(current, updated_at=services.clock.now(), disabled_reason=reason, **settings)
+    command = UpdateEndpoint(endpoint=new, expected=current)
+    return cast(Endpoint, await services.changes.apply(command, application=current.application, endpoint=current.id))
+
+
+@router.get(
+    "/app/{app_id}/endpoint", operation_id="v1.endpoint.list", summary="List Endpoints", response_model=ListResponse[EndpointOut]
+)  # fmt: skip
+async def list_endpoints(
+    request: Request,
+    caller: Annotated[Caller, App("endpoint:read")],
+    page: Annotated[PageRequest, paged("ep", "descending", ordered=True)],
+) -> Any:
+    found = await services_of(request).store.read(ListEndpoints(application=caller.application.id, page=page))
+    return show_page(found, show)
+
+
+@router.post(
+    "/app/{app_id}/endpoint",
+    operation_id="v1.endpoint.create",
+    summary="Create Endpoint",
+    response_model=EndpointOut,
+    status_code=201,
+    openapi_extra=DOCUMENTED,
+)
+async def create(request: Request, caller: Annotated[Caller, App("endpoint:write")], body: EndpointIn) -> Response:
+    return await _create(request, caller, body, repeatable=True)
+
+
+@router.get(PATH, operation_id="v1.endpoint.get", summary="Get Endpoint", response_model=EndpointOut)
+async def get(request: Request, caller: Annotated[Caller, App("endpoint:read")], endpoint_id: EndpointId) -> Any:
+    return show(await endpoint_for(services_of(request), caller.application.id, endpoint_id))
+
+
+@router.put(
+    PATH,
+    operation_id="v1.endpoint.update",
+    summary="Update Endpoint",
+    response_model=EndpointOut,
+    responses={201: {"model": EndpointOut, "description": "There was none, so it was created, with the uid of the body"}},
+)
+async def update(
+    request: Request, caller: Annotated[Caller, App("endpoint:write")], endpoint_id: EndpointId, body: EndpointUpdate
+) -> Response:
+    services = services_of(request)
+    url, settings = None, {}
+    for races in range(RACES):
+        current = await services.store.read(FindEndpoint(application=caller.application.id, ref=endpoint_id))
+        if current is None:
+            new = EndpointIn.model_construct(**dict(body), secret=None, headers=None)
+            return await _create(request, caller, new, repeatable=False)
+        if url is None:
+            url = await _checked(request, caller.application, body.url, body.event_types)
+            settings = _settings(body, url, unset=True)
+        try:
+            updated = await _replace(services, current, body.disabled, settings)
+        except Conflict as error:
+            if error.code != CHANGED or races == RACES - 1:
+                raise
+            continue
+        return answer(updated, lambda endpoint: Answer.pack(200, show(endpoint)))
+    raise AssertionError("the last race raises")
+
+
+@router.patch(PATH, operation_id="patch_endpoint", summary="Patch Endpoint", response_model=EndpointOut)
+async def patch(request: Request, caller: Annotated[Caller, App("endpoint:write")], endpoint_id: EndpointId, body: EndpointPatch) -> Any:
+    """Only what the body names is changed, also when something else changes at the same moment (a 410 that disables)."""
+    services = services_of(request)
+    await endpoint_for(services, caller.application.id, endpoint_id)
+    given = body.model_fields_set
+    url = await _checked(request, caller.application, body.url if "url" in given else None, body.event_types)
+    settings = _settings(body, url, unset=False)
+    for races in range(RACES):
+        current = await endpoint_for(services, caller.application.id, endpoint_id)
+        try:
+            return show(await _replace(services, current, body.disabled if "disabled" in given else None, settings))
+        except Conflict as error:
+            if error.code != CHANGED or races == RACES - 1:
+                raise
+    raise AssertionError("the last race raises")
+
+
+async def _checked(request: Request, application: Application, url: str | None, event_types: list[str] | None) -> str | None:
+    """The URL in its normal form. Raises Invalid."""
+    problems = check_headers({})
+    normal = None if url is None else check_target(url, rules_of(request), problems)
+    await check_event_types(services_of(request), application.organization, event_types, problems)
+    refuse_all(problems)
+    return normal
+
+
+@router.delete(PATH, operation_id="v1.endpoint.delete", summary="Delete Endpoint", status_code=204)
+async def delete(request: Request, caller: Annotated[Caller, App("endpoint:write")], endpoint_id: EndpointId) -> None:
+    """Its uid is free again at once; what was on its way to it is canceled."""
+    services, application = services_of(request), caller.application.id
+    endpoint = await endpoint_for(services, application, endpoint_id)
+    command = DeleteEndpoint(application=application, ref=endpoint.id, now=services.clock.now())
+    await services.changes.apply(command, application=application, endpoint=endpoint.id)
+
+
+@router.get(PATH + "/stats", operation_id="v1.endpoint.get-stats", summary="Endpoint Stats", response_model=EndpointStatsOut)
+async def stats(
+    request: Request,
+    caller: Annotated[Caller, App("endpoint:read")],
+    endpoint_id: EndpointId,
+    since: Annotated[Time | None, Query(description="Messages created at this time or later; 28 days before `until` if left out")] = None,
+    until: Annotated[Time | None, Query(description="Messages created before this time; now if left out")] = None,
+) -> Any:
+    services, application = services_of(request), caller.application.id
+    endpoint = await endpoint_for(services, application, endpoint_id)
+    # A message that was created in this very millisecond is counted too.
+    end = services.clock.now() + 1 if until is None else until
+    begin = end - DEFAULT_STATS_MS if since is None else since
+    if begin > end:
+        raise BadRequest("since is later than until", code="invalid_range")
+    numbers = await services.store.read(EndpointStats(application=application, endpoint=endpoint.id, since=begin, until=end))
+    return EndpointStatsOut(**msgspec.structs.asdict(numbers))
