@@ -15,6 +15,7 @@ import msgspec
 
 from hookwright import keyfile
 from hookwright.api.app import ApiOptions, create_app
+from hookwright.api.endpoint_models import EndpointRules
 from hookwright.api.server import serve as serve_http
 from hookwright.clock import Clock, SystemClock
 from hookwright.config import Settings
@@ -155,7 +156,8 @@ async def run_application(settings: Settings) -> AsyncIterator[Any]:
 
 
 def api_options(settings: Settings, keys: Keys) -> ApiOptions:
-    return ApiOptions(jwt_secret=keys.jwt_secret, portal_url=settings.portal_url, max_body=settings.max_message_bytes)
+    rules = EndpointRules(https_only=settings.https_only, allow_networks=settings.allow_networks, most=settings.max_endpoints)
+    return ApiOptions(jwt_secret=keys.jwt_secret, portal_url=settings.portal_url, max_body=settings.max_message_bytes, endpoints=rules)
 
 
 async def serve(settings: Settings, stop: asyncio.Event, ready: Callable[[int], None]) -> None:

@@ -10,13 +10,24 @@ import apsw
 
 from hookwright.errors import StoreUnavailable
 from hookwright.store import Command, Once, Query, Remembered
-from hookwright.stores.sqlite import applications, attempts, deliveries, endpoints, event_types, messages, organizations, recovers
+from hookwright.stores.sqlite import (
+    applications,
+    attempts,
+    deliveries,
+    endpoints,
+    event_types,
+    messages,
+    messages_read,
+    organizations,
+    recovers,
+    stats,
+)
 from hookwright.stores.sqlite.connections import FileLock, open_reader, open_writer
 from hookwright.stores.sqlite.groups import Groups
 from hookwright.stores.sqlite.offload import InlineOffload, Offload, ThreadOffload
 from hookwright.stores.sqlite.registry import READERS
 
-HANDLERS = (applications, attempts, deliveries, endpoints, event_types, messages, organizations, recovers)
+HANDLERS = (applications, attempts, deliveries, endpoints, event_types, messages, messages_read, organizations, recovers, stats)
 """Imported for what they register."""
 
 R = TypeVar("R")
