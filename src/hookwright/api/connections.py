@@ -72,7 +72,7 @@ def _refusal(status: HTTPStatus, code: str, detail: str, *headers: str) -> bytes
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-MALFORMED = _refusal(HTTPStatus.BAD_REQUEST, "malformed_request", "This is not a well-formed HTTP/1.1 request.")
+MALFORMED = _refusal(HTTPStatus.BAD_REQUEST, "malformed_request", "This is not a well-formed HTTP request.")
 UPGRADE = _refusal(HTTPStatus.BAD_REQUEST, "upgrade_with_body", "A request with a body cannot ask for an upgrade of the protocol.")
 SLOW = _refusal(HTTPStatus.REQUEST_TIMEOUT, "request_timeout", "The request took too long to arrive.")
 TOO_LARGE = _refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large", "The request's headers are too large or too many.")
@@ -203,7 +203,7 @@ class Connection(HttpToolsProtocol):
             self._deaf = True
             self.cycle.keep_alive = False
         except httptools.HttpParserError:
-            self._refuse(self._fault or MALFORMED)
+            self._refuse(MALFORMED if self._fault is None else self._fault)
         else:
             self._arrived += len(data)
             if self._unspent > self._limits.header_bytes:
