@@ -9,7 +9,23 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hookwright.api import api_keys, applications, authentication, documents, errors, event_types, health
+from hookwright.api import (
+    api_keys,
+    applications,
+    attempts,
+    authentication,
+    documents,
+    endpoint_headers,
+    endpoint_secrets,
+    endpoints,
+    errors,
+    event_types,
+    health,
+    message_create,
+    messages,
+    replays,
+)
+from hookwright.api.endpoint_models import EndpointRules
 from hookwright.engine.credentials import Credentials
 from hookwright.engine.services import Services
 from hookwright.errors import Invalid
@@ -19,7 +35,13 @@ MAX_BODY = 1024 * 1024
 MAX_NESTING = 64
 ROUTERS: tuple[APIRouter, ...] = (
     applications.router,
+    endpoints.router,
+    endpoint_headers.router,
+    endpoint_secrets.router,
     event_types.router,
+    messages.router,
+    attempts.router,
+    replays.router,
     authentication.router,
     api_keys.router,
     health.router,
@@ -29,17 +51,18 @@ ROUTERS: tuple[APIRouter, ...] = (
 class ApiOptions(msgspec.Struct, frozen=True, kw_only=True):
     """`jwt_secret`: HOOKWRIGHT_JWT_SECRET. `portal_url`: where the portal of applications is, if not at this server.
 
-    `max_body`: the most bytes that the body of a request may have.
+    `max_body`: the most bytes that the body of a request may have. `endpoints`: what endpoints are accepted.
     """
 
     jwt_secret: str
     portal_url: str | None = None
     max_body: int = MAX_BODY
+    endpoints: EndpointRules = EndpointRules()
 
 
-def hot_routes(services: Services, options: ApiOptions) -> tuple[documents.HotRoute, ...]:
+def hot_routes(services: Services, credentials: Credentials, options: ApiOptions) -> tuple[documents.HotRoute, ...]:
     """The few routes that are worth decoding and encoding by hand."""
-    return ()
+    return (message_create.CreateMessageRoute(services, credentials, options.max_body).hot_route(),)
 
 
 def create_app(services: Services, options: ApiOptions) -> FastAPI:
@@ -55,7 +78,7 @@ def create_app(services: Services, options: ApiOptions) -> FastAPI:
     app.state.services = services
     app.state.options = options
     app.state.credentials = Credentials(services.store, services.clock, options.jwt_secret)
-    hot = hot_routes(services, options)
+    hot = hot_routes(services, app.state.credentials, options)
     app.router.routes.extend(part.route for part in hot)
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX, dependencies=[Depends(well_formed)])

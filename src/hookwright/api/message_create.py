@@ -4,25 +4,32 @@ The body is decoded once; the payload stays the slice of bytes that the caller s
 what is stored, signed, sent and shown. A plain ASGI endpoint: its errors are raised and answered like everybody's.
 """
 
+from typing import Any
+
 import msgspec
 from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from hookwright.api.auth import bearer, require_organization
-from hookwright.api.idempotency import once_of
-from hookwright.api.message_new import MessageIn, decode, payload_of, read
+from hookwright.api.applications import create_on_the_fly
+from hookwright.api.auth import SCHEME, bearer, require_organization
+from hookwright.api.documents import HotRoute
+from hookwright.api.errors import documented
+from hookwright.api.idempotency import PARAMETER, once_of
+from hookwright.api.message_models import NOTHING, show_content
+from hookwright.api.message_new import SCHEMAS, MessageIn, decode, payload_of, read
 from hookwright.api.timestamps import rfc3339
 from hookwright.domain.credentials import Principal
 from hookwright.engine.credentials import Credentials
 from hookwright.engine.services import Services
-from hookwright.errors import NotFound, PayloadTooLarge
+from hookwright.errors import Invalid, NotFound, PayloadTooLarge
 from hookwright.store import Remembered
 from hookwright.store.endpoints import LoadedApplication
 from hookwright.store.messages import Created
 
 PATH = "/api/v1/app/{app_id}/msg"
-_NOTHING = msgspec.Raw(b"{}")
+_NO = frozenset({b"false", b"0", b"no", b"off", b"f", b"n"})
+_YES = frozenset({b"true", b"1", b"yes", b"on", b"t", b"y"})
 
 
 class MessageOut(msgspec.Struct, rename="camel"):
@@ -50,15 +57,18 @@ _kept = msgspec.json.Decoder(_Kept)
 class CreateMessageRoute:
     """The ASGI endpoint. `max_body`: bytes of the whole request body."""
 
+    __name__ = "create_message"
+
     def __init__(self, services: Services, credentials: Credentials, max_body: int) -> None:
         self._services, self._credentials, self._max_body = services, credentials, max_body
 
-    def route(self) -> Route:
-        return Route(PATH, self, methods=["POST"], name="v1.message.create")
+    def hot_route(self) -> HotRoute:
+        return HotRoute(Route(PATH, self, methods=["POST"]), PATH, {"post": OPERATION}, SCHEMAS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Raises CallerError and StoreUnavailable."""
         headers = dict(scope["headers"])
+        with_content = _with_content(scope["query_string"])
         principal = await self._credentials.verify(bearer(_text(headers.get(b"authorization"))))
         require_organization(principal, "message:write")
         body = await read_body(receive, headers, self._max_body)
@@ -73,10 +83,9 @@ class CreateMessageRoute:
         )  # fmt: skip
         result = await self._services.ingest.accept(loaded, new, once)
         kept = _kept.decode(result.answer) if isinstance(result, Remembered) else _Kept(result.message.id, result.message.created_at)
-        with_content = b"with_content=false" not in scope["query_string"]
+        payload = NOTHING if not with_content else msgspec.Raw(shown) if new.content.body is shown else show_content(new.content)
         answer = MessageOut(
-            kept.id, message.event_id, message.event_type, msgspec.Raw(shown) if with_content else _NOTHING,
-            message.channels, rfc3339(kept.created_at),
+            kept.id, message.event_id, message.event_type, payload, message.channels, rfc3339(kept.created_at)
         )  # fmt: skip
         await respond(send, 202, _encode(answer), replayed=isinstance(result, Remembered))
 
@@ -89,6 +98,18 @@ class CreateMessageRoute:
         if loaded is None:
             raise NotFound
         return loaded
+
+
+def _with_content(query: bytes) -> bool:
+    """Raises Invalid."""
+    for part in query.split(b"&"):
+        name, _, value = part.partition(b"=")
+        if name == b"with_content":
+            if value.lower() in _NO:
+                return False
+            if value.lower() not in _YES:
+                raise Invalid.at("query", "with_content", msg="should be true or false", type="bool_parsing")
+    return True
 
 
 def _remember(created: Created) -> bytes:
@@ -130,3 +151,37 @@ async def respond(send: Send, status: int, body: bytes, *, replayed: bool) -> No
         headers.append((b"idempotency-replayed", b"true"))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+def _operation() -> dict[str, Any]:
+    answers: dict[str, Any] = {
+        str(status): {
+            "description": shape["description"],
+            "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{shape['model'].__name__}"}}},
+        }
+        for status, shape in documented().items()
+    }
+    answers["202"] = {
+        "description": "The message and all its deliveries are committed",
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/MessageOut"}}},
+    }
+    return {
+        "tags": ["Message"],
+        "summary": "Create Message",
+        "description": "Keeps the message and a delivery for every endpoint that wants it, then answers; sending follows at once.",
+        "operationId": "v1.message.create",
+        "security": [{SCHEME: []}],
+        "parameters": [
+            {"name": "app_id", "in": "path", "required": True, "schema": {"type": "string"}, "description": "The application's id or uid"},
+            {
+                "name": "with_content", "in": "query", "schema": {"type": "boolean", "default": True},
+                "description": "Whether the answer shows the payload",
+            },
+            PARAMETER,
+        ],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": {"$ref": "#/components/schemas/MessageIn"}}}},
+        "responses": answers,
+    }  # fmt: skip
+
+
+OPERATION = _operation()

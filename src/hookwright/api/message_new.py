@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from hookwright.domain.messages import JSON, MAX_NESTING, Content
-from hookwright.domain.names import is_name, uid_problem
+from hookwright.domain.names import UID_PATTERN, is_name, uid_problem
 from hookwright.domain.payloads import problem
 from hookwright.engine.ingest import DAY, NewMessage
 from hookwright.errors import Invalid, Problem
@@ -15,7 +15,9 @@ MAX_CHANNELS = 5
 MAX_CHANNEL = 128
 MIN_RETENTION_DAYS, MAX_RETENTION_DAYS = 5, 90
 HOUR = 3_600_000
-_CONTENT_TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+(?:[ \t]*;[ \t]*[\w!#$&^.+-]+=(?:[\w!#$&^.+-]+|\"[^\"\\\x00-\x1f\x7f]*\"))*", re.ASCII)
+_CONTENT_TYPE = re.compile(
+    r"[\w!#$&^.+-]+/[\w!#$&^.+-]+(?:[ \t]*;[ \t]*[\w!#$&^.+-]+=(?:[\w!#$&^.+-]+|\"[^\"\\\x00-\x1f\x7f]*\"))*", re.ASCII
+)
 _PLACE = re.compile(r" - at `(?:key in )?\$(.*)`$")
 _STEP = re.compile(r"\.([^.\[\]]+)|\[([^\]]*)\]")
 
@@ -146,3 +148,38 @@ def _retention(message: MessageIn, problems: list[Problem]) -> int:
     if days is not None and not MIN_RETENTION_DAYS <= days <= MAX_RETENTION_DAYS:
         problems.append(_at("payloadRetentionPeriod", f"is in days, {MIN_RETENTION_DAYS} to {MAX_RETENTION_DAYS}"))
     return (MAX_RETENTION_DAYS if days is None else days) * DAY
+
+
+_NAME = {"type": "string", "minLength": 1, "maxLength": 256, "pattern": UID_PATTERN}
+_STRING_OR_NULL = {"type": ["string", "null"]}
+SCHEMAS: dict[str, Any] = {
+    "MessageIn": {
+        "type": "object",
+        "required": ["eventType", "payload"],
+        "properties": {
+            "eventType": {**_NAME, "examples": ["invoice.paid"]},
+            "payload": {"type": "object", "description": "Sent byte for byte as it stands here", "examples": [{"id": "in_123"}]},
+            "eventId": {**_NAME, "type": ["string", "null"], "description": "Unique in the application for as long as the message is kept"},
+            "channels": {
+                "type": ["array", "null"], "minItems": 1, "maxItems": MAX_CHANNELS, "uniqueItems": True,
+                "items": {**_NAME, "maxLength": MAX_CHANNEL},
+            },
+            "payloadRetentionPeriod": {
+                "type": ["integer", "null"], "minimum": MIN_RETENTION_DAYS, "maximum": MAX_RETENTION_DAYS,
+                "description": "Days after which the payload is removed; 90 if neither this nor the hours are given",
+            },
+            "payloadRetentionHours": {"type": ["integer", "null"], "minimum": 1, "maximum": MAX_RETENTION_DAYS * 24},
+            "transformationsParams": {
+                "type": ["object", "null"],
+                "properties": {
+                    "rawPayload": {**_STRING_OR_NULL, "description": "Sent instead of the payload, byte for byte"},
+                    "headers": {"type": ["object", "null"], "additionalProperties": {"type": "string"}},
+                },
+            },
+            "application": {
+                "anyOf": [{"$ref": "#/components/schemas/ApplicationIn"}, {"type": "null"}],
+                "description": "Made if the path's application does not exist; its uid must be the path's",
+            },
+        },
+    }
+}  # fmt: skip

@@ -8,6 +8,7 @@ to 3.51.2 can corrupt a WAL database when two do so at the same instant; we do n
 import fcntl
 import os
 import time
+from contextlib import suppress
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ class FileLock:
     """Held while the file is ours. Raises StoreRefused when another process has it."""
 
     def __init__(self, database: Path) -> None:
+        database = database.resolve()  # a symbolic link is another name of the same file: it must find the same lock
         self._path = database.with_name(database.name + ".lock")
         try:
             self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -51,8 +53,9 @@ class FileLock:
             raise StoreRefused(
                 f"{database} is in use by another process (pid {holder}); a SQLite database has one: stop that one first"
             ) from error
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, str(os.getpid()).encode(), 0)
+        with suppress(OSError):  # the pid is for people; a full disk must not keep us from starting
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, str(os.getpid()).encode(), 0)
 
     def release(self) -> None:
         os.close(self._descriptor)
@@ -63,6 +66,8 @@ def open_writer(path: Path) -> apsw.Connection:
     try:
         connection = apsw.Connection(str(path))
         connection.set_busy_timeout(5000)
+        if connection.readonly("main"):  # SQLite opens such a file all the same, and refuses the first write
+            raise StoreRefused(f"cannot write {path}: it is read-only for this user")
         _refuse_foreign(connection, path)
         for pragma in _PRAGMAS:
             connection.execute(pragma).fetchall()
@@ -119,10 +124,10 @@ def schema_version(connection: apsw.Connection) -> int:
 def _refuse_foreign(connection: apsw.Connection, path: Path) -> None:
     mark: Any = connection.execute("pragma application_id").fetchall()[0][0]
     tables: Any = connection.execute("select count(*) from sqlite_schema").fetchall()[0][0]
-    if mark != APPLICATION_ID and tables:
+    if mark != APPLICATION_ID and (mark or tables or schema_version(connection)):
         raise StoreRefused(f"{path} is another program's SQLite database; name a file of its own for Hookwright")
     version, newest = schema_version(connection), len(migrations())
-    if mark == APPLICATION_ID and version > newest:
+    if version > newest:
         raise StoreRefused(f"{path} was written by a newer Hookwright (schema {version}, this one knows {newest}); upgrade first")
 
 

@@ -6,7 +6,8 @@ Duty: a command's result is given out only after the transaction that holds it i
   the disk, is carried out beside the loop. The connection is used by one of the two at a time, never by both.
 * While a commit is under way new commands gather; they are the next group. No timer, no tuning: the slower the disk,
   the larger the groups.
-* Each command has a savepoint. What it raises is its own caller's answer and undoes its own statements only.
+* Each command has a savepoint. What it raises is its own caller's answer and undoes its own statements only. That answer
+  waits for the commit too: a conflict with something that is then not kept would be a lie (P1).
 * If the group itself fails (full disk, I/O error) nothing of it is kept and every caller is told so.
 """
 
@@ -14,6 +15,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import apsw
@@ -40,6 +42,7 @@ class _Item(msgspec.Struct):
     on_commit: Callable[[Any], None] | None
     answer: "asyncio.Future[Any]"
     result: Any = None
+    error: Exception | None = None
 
 
 class Groups:
@@ -62,7 +65,7 @@ class Groups:
     async def drain(self) -> None:
         """Wait until nothing is waiting or under way."""
         while self._running is not None:
-            await self._running
+            await asyncio.shield(self._running)
 
     async def _run(self) -> None:
         try:
@@ -76,31 +79,23 @@ class Groups:
 
     async def _commit(self, group: list[_Item]) -> None:
         try:
+            if self._connection.in_transaction:
+                self._connection.execute("rollback")
             self._connection.execute("begin immediate")
-            done = [item for item in group if self._carry_out(item)]
+            for item in group:
+                self._carry_out(item)
             await self._offload.run(self._sync)
         except apsw.Error as error:
             self._fail(group, error)
             return
-        for item in done:
-            self._tell(item)
-            if not item.answer.done():
-                item.answer.set_result(item.result)
-
-    def _tell(self, item: _Item) -> None:
-        """What follows a commit must not keep the other callers of the group from their answers."""
-        if item.on_commit is None or isinstance(item.result, Remembered):
-            return
-        try:
-            item.on_commit(item.result)
-        except Exception:
-            log.exception("what follows a committed %s failed", type(item.command).__name__)
+        for item in group:
+            _answer(item)
 
     def _sync(self) -> None:
         self._connection.execute("commit")
 
-    def _carry_out(self, item: _Item) -> bool:
-        """Run one command in its savepoint; False when it raised, and its caller was told."""
+    def _carry_out(self, item: _Item) -> None:
+        """Run one command in its savepoint; what it raises is kept for its caller."""
         execute = self._connection.execute
         execute("savepoint item")
         try:
@@ -109,14 +104,8 @@ class Groups:
             raise
         except Exception as error:
             execute("rollback to item")
-            execute("release item")
-            if not isinstance(error, CallerError):
-                log.exception("command %s failed", type(item.command).__name__)
-            if not item.answer.done():
-                item.answer.set_exception(error)
-            return False
+            item.error = error
         execute("release item")
-        return True
 
     def _handle(self, command: Command[Any]) -> Any:
         return WRITERS[type(command)](self._connection, command)
@@ -140,8 +129,9 @@ class Groups:
         return result
 
     def _fail(self, group: list[_Item], error: apsw.Error) -> None:
-        if self._connection.in_transaction:
-            self._connection.execute("rollback")
+        with suppress(apsw.Error):  # the next group rolls back again before it begins
+            if self._connection.in_transaction:
+                self._connection.execute("rollback")
         log.error("the database refused a commit of %d commands: %s", len(group), error)
         cause = "the disk is full" if isinstance(error, apsw.FullError) else str(error)
         for item in group:
@@ -161,3 +151,20 @@ class Groups:
             self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
         except apsw.Error as error:
             log.warning("checkpoint failed, the log goes on growing until one succeeds: %s", error)
+
+
+def _answer(item: _Item) -> None:
+    """Tell of a command whose group is committed. No callback may keep the others of its group from their answers."""
+    if item.error is not None:
+        if not isinstance(item.error, CallerError):
+            log.error("command %s failed", type(item.command).__name__, exc_info=item.error)
+        if not item.answer.done():
+            item.answer.set_exception(item.error)
+        return
+    if item.on_commit is not None and not isinstance(item.result, Remembered):
+        try:
+            item.on_commit(item.result)
+        except Exception:
+            log.exception("what should follow the commit of %s failed", type(item.command).__name__)
+    if not item.answer.done():
+        item.answer.set_result(item.result)
