@@ -529,7 +529,7 @@ def test_a_port_that_is_taken_is_a_configuration_error_of_one_line() -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("host", "port"), [("192.0.2.1", 0), ("127.0.0.1", 70_000), ("a..b", 0)])
+@pytest.mark.parametrize(("host", "port"), [("192.0.2.1", 0), ("127.0.0.1", 70_000)])
 def test_an_address_that_cannot_be_had_is_a_configuration_error(host: str, port: int) -> None:
     with pytest.raises(ConfigurationError, match="HOOKWRIGHT_HOST"):
         _serve_at(host, port)
