@@ -103,7 +103,8 @@ async def well_formed(request: Request) -> None:
     try:
         value = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Invalid.at("body", msg=f"The body is not JSON: {error}", type="value_error.jsondecode") from error
+        msg = "The body is not JSON (RFC 8259): it has a lone surrogate, NaN, Infinity or a number out of range, or is not UTF-8"
+        raise Invalid.at("body", msg=msg, type="value_error.jsondecode") from error
     if b"\\u0000" in body and _any_text(value, lambda text: "\0" in text):
         raise Invalid.at("body", msg="The body has a NUL character in one of its texts")
     if body.count(b"[") + body.count(b"{") > MAX_NESTING and _depth(value) > MAX_NESTING:
