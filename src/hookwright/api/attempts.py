@@ -2,7 +2,8 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Request
+import msgspec
+from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
 from hookwright.api.auth import App, Caller, OrgApp, services_of
@@ -19,7 +20,7 @@ from hookwright.domain.pages import PageRequest
 from hookwright.engine.services import Services
 from hookwright.errors import NotFound
 from hookwright.store.attempts import ExpungeResponse, FindAttempt, ListAttempts
-from hookwright.store.messages import Destination, ListDestinations
+from hookwright.store.messages import Destination, ListDestinations, MessageFilter
 
 router = APIRouter(tags=["Message Attempt"], responses=documented())
 AttemptId = Annotated[str, Path(description="The attempt's id", examples=["atmpt_1srOrx2ZWZBpBUvZwXKQmoEYga2"])]
@@ -29,7 +30,40 @@ EndpointRef = Annotated[
 ]
 
 
-async def _list(services: Services, query: ListAttempts, shown: bool) -> Response:
+class Asked(msgspec.Struct, frozen=True):
+    """What every list of attempts can be asked for."""
+
+    page: PageRequest
+    filter: MessageFilter
+    state: int | None
+    status_class: int | None
+    with_content: bool | None
+
+
+def _asked(
+    page: Attempts,
+    filter: Filter,
+    status: StatusFilter = None,
+    status_code_class: StatusClassFilter = None,
+    with_content: WithContent = None,
+) -> Asked:
+    return Asked(page, filter, status, status_code_class, with_content)
+
+
+Asking = Annotated[Asked, Depends(_asked)]
+
+
+async def _list(services: Services, caller: Caller, asked: Asked, *, endpoint: str | None, message: str | None) -> Response:
+    shown = wants_content(caller.principal, asked.with_content)
+    query = ListAttempts(
+        application=caller.application.id,
+        endpoint=endpoint,
+        message=message,
+        page=asked.page,
+        filter=asked.filter,
+        state=asked.state,
+        status_class=asked.status_class,
+    )
     return list_response(await services.store.read(query), lambda attempt: show_attempt(attempt, shown))
 
 
@@ -40,23 +74,12 @@ async def _list(services: Services, query: ListAttempts, shown: bool) -> Respons
     response_model=ListResponse[MessageAttemptOut],
 )
 async def list_by_endpoint(
-    request: Request,
-    caller: Annotated[Caller, App("message:read")],
-    endpoint_id: EndpointId,
-    page: Attempts,
-    filter: Filter,
-    status: StatusFilter = None,
-    status_code_class: StatusClassFilter = None,
-    with_content: WithContent = None,
+    request: Request, caller: Annotated[Caller, App("message:read")], endpoint_id: EndpointId, asked: Asking
 ) -> Response:
     """Newest first; also of an endpoint that was deleted, by its id."""
-    services, application = services_of(request), caller.application.id
-    shown = wants_content(caller.principal, with_content)
-    endpoint = await endpoint_for(services, application, endpoint_id, deleted=True)
-    query = ListAttempts(
-        application=application, endpoint=endpoint.id, page=page, filter=filter, state=status, status_class=status_code_class
-    )
-    return await _list(services, query, shown)
+    services = services_of(request)
+    endpoint = await endpoint_for(services, caller.application.id, endpoint_id, deleted=True)
+    return await _list(services, caller, asked, endpoint=endpoint.id, message=None)
 
 
 @router.get(
@@ -66,34 +89,26 @@ async def list_by_endpoint(
     response_model=ListResponse[MessageAttemptOut],
 )
 @router.get(PATH + "/attempt", include_in_schema=False)
-@router.get(PATH + "/endpoint/{endpoint_id}/attempt", include_in_schema=False)
 async def list_by_message(
     request: Request,
     caller: Annotated[Caller, App("message:read")],
     msg_id: MessageId,
-    page: Attempts,
-    filter: Filter,
+    asked: Asking,
     endpoint_id: EndpointRef = None,
-    status: StatusFilter = None,
-    status_code_class: StatusClassFilter = None,
-    with_content: WithContent = None,
 ) -> Response:
     """Newest first."""
     services, application = services_of(request), caller.application.id
-    shown = wants_content(caller.principal, with_content)
     message = await message_for(services, application, msg_id)
-    ref = request.path_params.get("endpoint_id", endpoint_id)
-    endpoint = None if ref is None else (await endpoint_for(services, application, ref, deleted=True)).id
-    query = ListAttempts(
-        application=application,
-        endpoint=endpoint,
-        message=message.id,
-        page=page,
-        filter=filter,
-        state=status,
-        status_class=status_code_class,
-    )
-    return await _list(services, query, shown)
+    endpoint = None if endpoint_id is None else (await endpoint_for(services, application, endpoint_id, deleted=True)).id
+    return await _list(services, caller, asked, endpoint=endpoint, message=message.id)
+
+
+@router.get(PATH + "/endpoint/{endpoint_id}/attempt", include_in_schema=False)
+async def list_by_message_and_endpoint(
+    request: Request, caller: Annotated[Caller, App("message:read")], msg_id: MessageId, endpoint_id: EndpointId, asked: Asking
+) -> Response:
+    """An older path, which some clients still use."""
+    return await list_by_message(request, caller, msg_id, asked, endpoint_id)
 
 
 @router.get(
