@@ -22,6 +22,9 @@ _PLACE = re.compile(r" - at `(?:key in )?\$(.*)`$")
 _STEP = re.compile(r"\.([^.\[\]]+)|\[([^\]]*)\]")
 
 
+_ABSENT = msgspec.Raw(b"")  # `Raw | None` would take nothing but null
+
+
 class TransformationsParams(msgspec.Struct, rename="camel"):
     """`rawPayload` replaces the body that is sent; `headers["content-type"]` says what it is."""
 
@@ -33,8 +36,8 @@ class MessageIn(msgspec.Struct, rename="camel"):
     """The body of a request; the names on the wire are camelCase. `data` is another name of `payload`."""
 
     event_type: str
-    payload: msgspec.Raw | None = None
-    data: msgspec.Raw | None = None
+    payload: msgspec.Raw = _ABSENT
+    data: msgspec.Raw = _ABSENT
     event_id: str | None = None
     channels: list[str] | None = None
     payload_retention_period: int | None = None
@@ -90,10 +93,9 @@ def read(message: MessageIn, shown: bytes) -> NewMessage:
 
 def payload_of(message: MessageIn) -> bytes:
     """The payload's bytes as they were sent. Raises Invalid."""
-    raw = message.payload if message.payload is not None else message.data
-    if raw is None:
+    shown = bytes(message.payload) or bytes(message.data)
+    if not shown:
         raise Invalid.at("body", "payload", msg="is required", type="missing")
-    shown = bytes(raw)
     wrong = problem(shown, MAX_NESTING)
     if wrong is not None:
         raise Invalid.at("body", "payload", msg=wrong)
