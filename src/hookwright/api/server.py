@@ -79,6 +79,8 @@ async def _listen(
     factory: Callable[[], asyncio.Protocol], host: str, port: int, sockets: Sequence[socket.socket] | None
 ) -> list[asyncio.Server]:
     loop = asyncio.get_running_loop()
+    if not 0 <= port <= 65_535:  # uvloop would listen on the remainder
+        raise ConfigurationError(f"HOOKWRIGHT_HOST={host}, HOOKWRIGHT_PORT={port}: a port is at most 65535")
     try:
         if sockets is not None:
             return [await loop.create_server(factory, sock=each, backlog=BACKLOG) for each in sockets]
@@ -87,7 +89,7 @@ async def _listen(
         known = error.errno is not None and not isinstance(error, socket.gaierror)
         cause = os.strerror(error.errno) if known else error.strerror or str(error)  # type: ignore[arg-type]
         raise ConfigurationError(f"HOOKWRIGHT_HOST={host}, HOOKWRIGHT_PORT={port}: cannot listen there: {cause}") from error
-    except (OverflowError, UnicodeError, ValueError) as error:
+    except ValueError as error:
         raise ConfigurationError(f"HOOKWRIGHT_HOST={host!r}, HOOKWRIGHT_PORT={port}: this is not an address: {error}") from error
 
 
