@@ -2,6 +2,10 @@
 
 import base64
 import re
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
 
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
@@ -97,24 +101,18 @@ def test_the_header_set_follows_the_style(style: str, names: list[str]) -> None:
 
 
 def test_the_reference_library_accepts_what_we_sign() -> None:
-    import time
-
     now = int(time.time())
     value = sign([signer(OTHER), signer(SECRET)], ID, now, BODY)
     assert Webhook(SECRET).verify(BODY, dict(headers(ID, now, value))) == {"test": 2432232314}
 
 
 def test_the_reference_library_refuses_a_changed_body_of_ours() -> None:
-    import time
-
     now = int(time.time())
     with pytest.raises(WebhookVerificationError):
         Webhook(SECRET).verify(BODY + b" ", dict(headers(ID, now, sign([signer(SECRET)], ID, now, BODY))))
 
 
 def test_we_accept_what_the_reference_library_signs() -> None:
-    from datetime import UTC, datetime
-
     value = Webhook(SECRET).sign(ID, datetime.fromtimestamp(AT, UTC), BODY.decode())
     verify(request(value), BODY, [SECRET], NOW)
 
@@ -269,6 +267,19 @@ def test_another_body_another_id_and_another_time_are_refused() -> None:
     for changed, body in ((request(), BODY + b"\n"), (request(message_id="msg_other"), BODY), (request(timestamp=str(AT + 1)), BODY)):
         with pytest.raises(VerificationError, match="no signature matches"):
             verify(changed, body, [SECRET], NOW)
+
+
+def test_verifying_needs_neither_the_rest_of_the_package_nor_its_dependencies() -> None:
+    code = """
+import sys
+import hookwright.signing, hookwright.signing.diagnosis
+loaded = {name.partition(".")[0] for name in sys.modules} - set(sys.stdlib_module_names)
+ours = {name for name in sys.modules if name.startswith("hookwright.")}
+print(sorted(loaded & {"msgspec", "aiohttp", "pydantic", "yarl", "idna"}))
+print(sorted(name for name in ours if not name.startswith("hookwright.signing")))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["[]", "['hookwright.errors']"]
 
 
 # Secrets

@@ -26,6 +26,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.client_reqrep import ConnectionKey
 from aiohttp.connector import AddrInfoType
+from aiohttp.connector import Connection as AiohttpConnection
 from aiohttp.http_exceptions import BadHttpMessage
 from aiohttp.tracing import Trace
 
@@ -104,24 +105,27 @@ def _as_result(host: str, address: str, port: int) -> ResolveResult:
 
 
 class Connection(ResponseHandler):
-    """A pooled connection that knows its age, and ends an answer that never gets past `100 Continue` and its like."""
+    """A pooled connection that knows its age, and hangs up on what is no answer to a request.
+
+    That is: an answer that never gets past `100 Continue` and its like, and one that comes unasked while the
+    connection is idle. aiohttp would take the latter for the answer to the next request, and a message would count as
+    delivered that nobody has read.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
         self.opened_at = loop.time()
+        self.idle = False
         self._informational = 0
 
     def feed_data(self, data: Any, size: int = 0) -> None:
-        if data[0].code >= 200:
-            self._informational = 0
-        else:
-            self._informational += 1
-            if self._informational > MAX_INFORMATIONAL:
-                self.set_exception(BadHttpMessage("too many informational responses"))
-                if self.transport is not None:
-                    self.transport.abort()
-                return
-        super().feed_data(data, size)
+        self._informational = 0 if data[0].code >= 200 else self._informational + 1
+        if not self.idle and self._informational <= MAX_INFORMATIONAL:
+            super().feed_data(data, size)
+            return
+        self.set_exception(BadHttpMessage("not an answer to a request"))
+        if self.transport is not None:
+            self.transport.abort()
 
 
 class GuardedConnector(aiohttp.TCPConnector):
@@ -147,6 +151,12 @@ class GuardedConnector(aiohttp.TCPConnector):
             raise AddressBlocked
         return socket.socket(family, kind, protocol)
 
+    async def connect(self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout) -> AiohttpConnection:
+        connection = await super().connect(req, traces, timeout)
+        if isinstance(connection.protocol, Connection):
+            connection.protocol.idle = False
+        return connection
+
     async def _create_connection(self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout) -> ResponseHandler:
         protocol = await super()._create_connection(req, traces, timeout)
         peer = protocol.transport.get_extra_info("peername") if protocol.transport is not None else None
@@ -156,6 +166,12 @@ class GuardedConnector(aiohttp.TCPConnector):
         return protocol
 
     def _release(self, key: ConnectionKey, protocol: ResponseHandler, *, should_close: bool = False) -> None:
-        # Idle connections do not count against `limit`; without the second test, many hosts would mean many sockets.
-        too_old = isinstance(protocol, Connection) and self._loop.time() - protocol.opened_at > self._pool_until
+        if should_close:
+            # It broke, was cut off or ran out of time: a polite end, which over TLS waits for the peer's, is not owed.
+            protocol.abort()
+        too_old = False
+        if isinstance(protocol, Connection):
+            protocol.idle = True
+            too_old = self._loop.time() - protocol.opened_at > self._pool_until
+        # Idle connections do not count against `limit`; without the last test, many hosts would mean many sockets.
         super()._release(key, protocol, should_close=should_close or too_old or len(self._conns) >= self._limit)

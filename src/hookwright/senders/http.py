@@ -34,7 +34,7 @@ BLOCKED = "the address is blocked by this server's network rules"
 """The only thing said of a blocked target, whatever it is and whether it exists."""
 
 _READ_BUFFER = 65_536
-# A second opinion on the body's length or on the host is request smuggling; these two are ours alone to write.
+# aiohttp would send these as given: a second opinion on the body's length or on the host is request smuggling.
 _FRAMING = ("Content-Length", "Transfer-Encoding", "Host", "Connection", "Expect", "Upgrade")
 _NO_CONTENT_TYPE = ("Content-Type",)
 

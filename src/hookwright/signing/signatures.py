@@ -3,7 +3,7 @@
 What is signed is `<id>.<unix seconds of this attempt>.<body>`; the header holds one signature per live secret, newest
 first, separated by spaces, so that a receiver that knows only one of them is content while secrets rotate.
 
-A signer is prepared once per secret and kept: decoding the secret and hashing its key block is not repeated.
+A signer is prepared once per secret and kept: a secret is not decoded, nor a private key unpacked, per attempt.
 """
 
 import base64
@@ -28,7 +28,10 @@ class Signer(Protocol):
 
 
 class HmacSigner:
-    """`v1`: HMAC-SHA256. The keyed state is copied per signature; a copy is half the price of a new one."""
+    """`v1`: HMAC-SHA256. The keyed state is kept, and copied per signature."""
+
+    # About 1.5 us a signature, beside some 70 us that an attempt costs to send: no reason for an HMAC of our own from
+    # two hash states, which would halve it.
 
     __slots__ = ("_state",)
 
