@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import Depends, Query
-from pydantic import BaseModel, SerializerFunctionWrapHandler, model_serializer
+from pydantic import BaseModel, Field
 
 from hookwright import ids
 from hookwright.domain.names import is_name
@@ -28,15 +28,8 @@ class ListResponse(BaseModel, Generic[T]):
 
     data: list[T]
     iterator: str | None
-    prevIterator: str | None = None
+    prevIterator: str | None = Field(default=None, exclude_if=lambda cursor: cursor is None)
     done: bool
-
-    @model_serializer(mode="wrap")
-    def _leave_out_prev(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        shown: dict[str, Any] = handler(self)
-        if self.prevIterator is None:
-            shown.pop("prevIterator", None)
-        return shown
 
 
 def parse_iterator(iterator: str | None, prefix: str | None) -> tuple[str | None, bool]:
