@@ -5,7 +5,6 @@ HOOKWRIGHT_CONFIG names, defaults. An empty variable counts as absent, because t
 Secrets never appear in a representation, a document or an error.
 """
 
-import base64
 import ipaddress
 import tomllib
 from pathlib import Path
@@ -17,6 +16,7 @@ from pydantic_settings import BaseSettings, InitSettingsSource, NoDecode, Pydant
 
 from hookwright.domain.retries import DEFAULT_SCHEDULE
 from hookwright.errors import ConfigurationError
+from hookwright.vault import parse_keys
 
 if TYPE_CHECKING:
     from hookwright.api.connections import Limits
@@ -69,16 +69,7 @@ def _network(value: object) -> object:
 
 
 def _ring(value: SecretStr) -> SecretStr:
-    kids = set()
-    for entry in value.get_secret_value().split(","):
-        kid, _, key = entry.strip().partition(":")
-        try:
-            sound = len(base64.b64decode(key, validate=True)) == 32
-        except ValueError:
-            sound = False
-        if not kid or not sound or kid in kids:
-            raise ValueError("right would be name:key,name:key, each key 32 random bytes as base64, no name twice, the current one first")
-        kids.add(kid)
+    parse_keys(value.get_secret_value())
     return value
 
 
@@ -227,7 +218,12 @@ class Settings(BaseSettings):
         24.0, "hours", "How long an idempotency key is remembered.", "A day covers a producer's retries.", gt=0, le=8760
     )
     message_retention_days: float = _option(
-        90.0, "days", "How long messages and their attempts are kept.", "What the Svix service keeps.", gt=0, le=36_500
+        90.0,
+        "days",
+        "How long messages and their attempts are kept.",
+        "A quarter of a year of history to look things up in.",
+        gt=0,
+        le=36_500,
     )
     log_level: Literal["debug", "info", "warning", "error"] = _option(
         "info", "word", "The least severe log line that is written.", "One line per unit of work."

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import os
 import random
+import resource
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -47,6 +48,9 @@ class Chance(msgspec.Struct, frozen=True):
     entropy: Callable[[int], bytes]
     rand: Callable[[], float]
 
+
+SPARE_FILES = 64
+"""Open files beside connections: database, log, standard streams, sockets on their way out."""
 
 SYSTEM = Chance(SystemClock(), os.urandom, random.random)
 
@@ -160,8 +164,17 @@ def api_options(settings: Settings, keys: Keys) -> ApiOptions:
     return ApiOptions(jwt_secret=keys.jwt_secret, portal_url=settings.portal_url, max_body=settings.max_message_bytes, endpoints=rules)
 
 
+def allow_open_files(wanted: int) -> None:
+    """Raise this process's own limit of open files as far as `wanted` and the system allow."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
 async def serve(settings: Settings, stop: asyncio.Event, ready: Callable[[int], None]) -> None:
     """Run the whole server until `stop` is set. `ready` gets the port. Raises StoreRefused, ConfigurationError."""
+    allow_open_files(settings.max_connections + settings.concurrency + SPARE_FILES)
     async with run_application(settings) as app:
         await serve_http(
             app, host=settings.host, port=settings.port, stop=stop, ready=ready, limits=settings.limits(),

@@ -21,11 +21,13 @@ from hookwright.api import (
     errors,
     event_types,
     health,
+    idempotency,
     message_create,
     messages,
     replays,
 )
 from hookwright.api.endpoint_models import EndpointRules
+from hookwright.api.hot import HotDoor
 from hookwright.engine.credentials import Credentials
 from hookwright.engine.services import Services
 from hookwright.errors import Invalid
@@ -65,7 +67,7 @@ def hot_routes(services: Services, credentials: Credentials, options: ApiOptions
     return (message_create.CreateMessageRoute(services, credentials, options.max_body).hot_route(),)
 
 
-def create_app(services: Services, options: ApiOptions) -> FastAPI:
+def create_app(services: Services, options: ApiOptions) -> ASGIApp:
     """The ASGI application. It opens and closes nothing: `services` live as long as their maker wants."""
     app = FastAPI(
         title="Hookwright API",
@@ -88,15 +90,17 @@ def create_app(services: Services, options: ApiOptions) -> FastAPI:
     app.add_middleware(Frame, max_body=options.max_body)
     app.add_middleware(errors.Unexpected)
     app.add_middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"], expose_headers=["*"], max_age=600)
-    return app
+    return HotDoor(app, hot)
 
 
 async def well_formed(request: Request) -> None:
-    """Refuse bodies that Python's parser takes but JSON or a database does not. Raises Invalid.
+    """Refuse idempotency keys that are none, and bodies that Python's parser takes but JSON or a database does not. Raises Invalid.
 
     Lone surrogates and NaN are not JSON (RFC 8259 sections 6 and 8.2); PostgreSQL's text knows no NUL; nesting is
     bounded for whoever walks the value after us.
     """
+    if request.method == "POST" and (key := request.headers.get(idempotency.HEADER)) is not None:
+        idempotency.check_key(key)  # also where it has no effect: a mistake is told in the same way everywhere
     body = await request.body()
     if not body:
         return

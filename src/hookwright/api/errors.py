@@ -18,6 +18,7 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
+from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hookwright.errors import CallerError, Invalid, Problem, StoreUnavailable, Unauthenticated
@@ -120,13 +121,26 @@ def _problem(item: dict[str, Any]) -> Problem:
     return Problem(loc, item["msg"], item["type"])
 
 
-async def _http_exception(_: Request, error: Exception) -> JSONResponse:
+async def _http_exception(request: Request, error: Exception) -> JSONResponse:
     http = cast(HTTPException, error)
     if http.status_code == 400 and http.__cause__ is not None:  # invalid UTF-8, nesting or digits beyond the parser's limits
         return problems_response((Problem(("body",), f"The body cannot be read as JSON: {http.__cause__}", "value_error.jsondecode"),))
+    headers = dict(http.headers or {})
+    if http.status_code == 405:
+        headers["Allow"] = ", ".join(_methods_at(request))
     code = _CODES.get(http.status_code, "generic_error")
     detail = _DETAILS.get(http.status_code, str(http.detail))
-    return error_response(http.status_code, code, detail, dict(http.headers) if http.headers else None)
+    return error_response(http.status_code, code, detail, headers)
+
+
+def _methods_at(request: Request) -> list[str]:
+    """Every method that the request's path knows; the router itself tells only those of the first route that fits."""
+    routes: list[BaseRoute] = request.app.router.routes
+    return [
+        method
+        for method in ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    ]
 
 
 class Unexpected:

@@ -17,7 +17,7 @@ from hookwright.domain.credentials import Principal
 from hookwright.domain.event_types import EventType, visible
 from hookwright.domain.names import MAX_NAME, UID_PATTERN
 from hookwright.domain.pages import PageRequest
-from hookwright.domain.schemas import schema_problems
+from hookwright.domain.schemas import MAX_VERSIONS, schema_problems
 from hookwright.errors import Conflict, Invalid, NotFound, Problem
 from hookwright.store.event_types import CreateEventType, DeleteEventType, FindEventType, ListEventTypes, PutEventType
 
@@ -31,7 +31,11 @@ EventTypeName = Annotated[
 Description = Annotated[str, Field(max_length=MAX_DESCRIPTION, examples=["A user has signed up"])]
 Schemas = Annotated[
     dict[str, dict[str, Any]],
-    Field(description="A JSON Schema (draft 7) for each version", examples=[{"1": {"type": "object", "title": "Invoice paid"}}]),
+    Field(
+        description="A JSON Schema (draft 7) for each version",
+        json_schema_extra={"propertyNames": {"pattern": UID_PATTERN, "maxLength": MAX_NAME}, "maxProperties": MAX_VERSIONS},
+        examples=[{"1": {"type": "object", "title": "Invoice paid"}}],
+    ),
 ]
 
 

@@ -28,7 +28,7 @@ PARAMETER: dict[str, Any] = {
     "name": HEADER,
     "in": "header",
     "required": False,
-    "schema": {"type": "string", "maxLength": MAX_KEY},
+    "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY},
     "description": "Makes a repetition of this request safe for 24 hours",
 }
 DOCUMENTED: dict[str, Any] = {"parameters": [PARAMETER]}
@@ -69,15 +69,21 @@ async def once(request: Request, principal: Principal, now: int, remember: Calla
     )
 
 
+def check_key(key: str) -> str:
+    """The key without space around it. Raises Invalid when it is empty or too long."""
+    name = key.strip()
+    if not 0 < len(name) <= MAX_KEY:
+        raise Invalid.at("header", HEADER, msg=f"must have 1 to {MAX_KEY} characters")
+    return name
+
+
 def once_of(
     *, key: str, principal: Principal, method: str, path: str, query: bytes, body: bytes, now: int, remember: Callable[[R], bytes]
 ) -> Once[R]:
     """As `once`, from the parts of a request. Both quoted and bare keys are taken, and are the same key."""
-    name = key.strip()
-    if len(name) > 1 and name.startswith('"') and name.endswith('"'):
+    name = check_key(key)
+    if len(name) > 2 and name.startswith('"') and name.endswith('"'):
         name = name[1:-1]
-    if not 0 < len(name) <= MAX_KEY:
-        raise Invalid.at("header", HEADER, msg=f"must have 1 to {MAX_KEY} characters")
     caller = f"{principal.organization}\0{principal.credential}\0{method}\0{path}\0{name}"
     return Once(
         key=hashlib.sha256(caller.encode("utf-8", "surrogatepass")).digest(),

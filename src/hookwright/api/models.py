@@ -74,7 +74,14 @@ Metadata = Annotated[dict[str, str], AfterValidator(_small)]
 MetadataOrNull = Annotated[Metadata, BeforeValidator(lambda value: {} if value is None else value)]
 """Metadata where null means none."""
 
-Rate = Annotated[int, Field(ge=1, le=UINT16, description="Messages per second at most")]
+
+def _whole(value: object) -> object:
+    """In JSON 5.0 is the same number as 5 (RFC 8259 section 6)."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+Rate = Annotated[Whole, Field(ge=1, le=UINT16, description="Messages per second at most")]
 RATE_NAMES = AliasChoices("throttleRate", "rateLimit")
 """`throttleRate` on the wire; `rateLimit` is its older name and still taken."""
 

@@ -20,7 +20,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 Limit = Annotated[int, Query(ge=0, le=MAX_LIMIT, description="How many items to return at most")]
-Iterator = Annotated[str | None, Query(description="The `iterator` or `prevIterator` of the page that was read before")]
+ITERATOR = "The `iterator` or `prevIterator` of the page that was read before"
 
 
 class ListResponse(BaseModel, Generic[T]):
@@ -59,13 +59,17 @@ def paged(prefix: str | None, order: Order = "descending", *, ordered: bool = Fa
     `prefix` is that of the listed ids (None for names), `order` the default; with `ordered` the caller may choose.
     """
 
-    def fixed(limit: Limit = DEFAULT_LIMIT, iterator: Iterator = None) -> PageRequest:
+    # What is documented is a little less than what is taken: ids that are minted before 2136, names without a tilde.
+    pattern = "^[a-zA-Z0-9_.][a-zA-Z0-9\\-_.]{0,254}$" if prefix is None else f"^-?{prefix}_[0-9A-Z][0-9A-Za-z]{{26}}$"
+    iterator_parameter = Query(description=ITERATOR, json_schema_extra={"pattern": pattern})
+
+    def fixed(limit: Limit = DEFAULT_LIMIT, iterator: Annotated[str | None, iterator_parameter] = None) -> PageRequest:
         cursor, backwards = parse_iterator(iterator, prefix)
         return PageRequest(limit=limit, cursor=cursor, backwards=backwards, order=order)
 
     def chosen(
         limit: Limit = DEFAULT_LIMIT,
-        iterator: Iterator = None,
+        iterator: Annotated[str | None, iterator_parameter] = None,
         order: Annotated[Order, Query(description="The order of the items")] = order,
     ) -> PageRequest:
         cursor, backwards = parse_iterator(iterator, prefix)
