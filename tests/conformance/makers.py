@@ -1,5 +1,8 @@
 """Small worlds for the conformance suite: rows made through the store's own commands."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from itertools import count
 from typing import Any
 
@@ -11,7 +14,7 @@ from hookwright.domain.messages import Content, Message
 from hookwright.ids import Minter
 from hookwright.store import Store
 from hookwright.store.applications import CreateApplication
-from hookwright.store.deliveries import ClaimDue, Resend, Settle, Settlement
+from hookwright.store.deliveries import ClaimDue, Release, Resend, Settle, Settlement
 from hookwright.store.endpoints import CreateEndpoint
 from hookwright.store.messages import CreateMessage
 
@@ -62,9 +65,11 @@ class World:
         return await self.store.write(Resend(application=message.application, endpoint=endpoint.id, message=message.id, now=self.now))
 
     async def attempt(self, message: Message, endpoint: Endpoint, state: State, *, due_at: int | None = None, **fields: Any) -> Attempt:
-        """Claim what is due at the endpoint, and settle the row of this message; the attempt that it leaves."""
-        claimed = await self.store.write(ClaimDue(endpoint=endpoint.id, owner=OWNER, now=self.now, limit=1000, most_bytes=2**30))
-        (delivery,) = [one.delivery for one in claimed if one.delivery.key.message == message.id]
+        """Claim and settle the row of this message at the endpoint; the attempt that it leaves."""
+        due = await self.store.write(ClaimDue(endpoint=endpoint.id, owner=OWNER, now=self.now, limit=1000, most_bytes=2**30))
+        rows = {one.delivery.key.message: one.delivery for one in due.claimed}
+        delivery = rows.pop(message.id)
+        await self.store.write(Release(rows=tuple((other.key, other.fence) for other in rows.values())))
         values: dict[str, Any] = {
             "response_status": 200 if state == State.SUCCESS else 500, "response": b"ok", "event_type": message.event_type,
             "channels": message.channels, "url": endpoint.url, "duration_ms": 3,
@@ -79,3 +84,15 @@ class World:
         )
         assert await self.store.write(Settle(settlements=(settlement,))) == [True]
         return attempt
+
+
+def check(stores: Callable[[], AbstractAsyncContextManager[Store]], story: Callable[[World], Awaitable[None]]) -> None:
+    """Run a story in a world with one application, whose uid is `customer`."""
+
+    async def run() -> None:
+        async with stores() as store:
+            world = World(store)
+            await world.application(uid="customer")
+            await story(world)
+
+    asyncio.run(run())

@@ -1,6 +1,3 @@
-import asyncio
-from collections.abc import Awaitable, Callable
-
 import msgspec
 import pytest
 
@@ -21,17 +18,7 @@ from hookwright.store.endpoints import (
 )
 
 from .conftest import OpenStore
-from .makers import HOUR, NOW, ORG, World
-
-
-def check(stores: OpenStore, story: Callable[[World], Awaitable[None]]) -> None:
-    async def run() -> None:
-        async with stores() as store:
-            world = World(store)
-            await world.application(uid="customer")
-            await story(world)
-
-    asyncio.run(run())
+from .makers import HOUR, NOW, ORG, World, check
 
 
 def rotation(world: World, endpoint: Endpoint, sealed: bytes, *, grace: int = HOUR, most: int = 10) -> RotateSecret:
