@@ -214,17 +214,6 @@ class Settings(BaseSettings):
         ge=0,
         le=3600,
     )
-    idempotency_hours: float = _option(
-        24.0, "hours", "How long an idempotency key is remembered.", "A day covers a producer's retries.", gt=0, le=8760
-    )
-    message_retention_days: float = _option(
-        90.0,
-        "days",
-        "How long messages and their attempts are kept.",
-        "A quarter of a year of history to look things up in.",
-        gt=0,
-        le=36_500,
-    )
     log_level: Literal["debug", "info", "warning", "error"] = _option(
         "info", "word", "The least severe log line that is written.", "One line per unit of work."
     )
