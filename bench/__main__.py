@@ -1,0 +1,82 @@
+"""`python -m bench`: without arguments all scenarios that `make bench` shows, one after another."""
+
+import argparse
+import platform
+import sys
+from collections.abc import Sequence
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from bench import scenarios
+from bench.scenarios import Report
+from hookwright import __version__
+
+NAMES = ("throughput", "latency", "isolation", "offload", "idle")
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(prog="python -m bench", description="Rates, latencies, CPU and memory, on this machine, over loopback.")
+    made.add_argument("scenario", nargs="*", metavar="scenario", help=f"any of {', '.join(NAMES)} (default: throughput latency idle)")
+    made.add_argument("--seconds", type=float, help="how long each run's load lasts (default 8; isolation 10, offload 3)")
+    made.add_argument("--rounds", type=int, default=3, help="runs of throughput, latency and idle (default 3)")
+    made.add_argument("--connections", type=int, default=64, help="throughput: requests under way (default 64)")
+    made.add_argument("--rate", type=float, default=500, help="latency and isolation: messages a second (default 500)")
+    made.add_argument("--size", type=int, default=500, help="payload bytes (default 500)")
+    made.add_argument("--endpoints", type=int, default=50, help="isolation: endpoints (default 50)")
+    made.add_argument("--pairs", type=int, default=5, help="isolation: pairs of runs (default 5)")
+    made.add_argument("--json", action="store_true", help="print one JSON object a scenario instead of tables")
+    return made
+
+
+def carry_out(name: str, o: argparse.Namespace) -> Report:
+    def progress(line: str) -> None:
+        print(f"  {name}: {line}", file=sys.stderr, flush=True)
+
+    match name:
+        case "throughput":
+            return scenarios.throughput(o.seconds or 8, o.rounds, o.connections, o.size, progress)
+        case "latency":
+            return scenarios.latency(o.seconds or 8, o.rounds, o.rate, o.size, progress)
+        case "isolation":
+            return scenarios.isolation(o.seconds or 10, o.pairs, o.rate, o.endpoints, progress)
+        case "offload":
+            return scenarios.beside(o.seconds or 3, progress)
+        case _:
+            return scenarios.idle(o.seconds or 5, o.rounds, progress)
+
+
+def show(report: Report, console: Console) -> None:
+    table = Table(title=report.title, title_justify="left")
+    for column in report.columns:
+        table.add_column(column, justify="right")
+    for row in report.rows:
+        table.add_row(*row)
+    console.print(table)
+    for note in report.notes:
+        console.print(note)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0, or 1 when something was lost, delivered twice, refused, or beyond its bounds."""
+    made = parser()
+    o = made.parse_args(arguments)
+    if unknown := set(o.scenario) - set(NAMES):
+        made.error(f"no such scenario: {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    if not o.json:
+        console.print(f"Hookwright {__version__}, Python {platform.python_version()}, {platform.system()} {platform.machine()}")
+    kept = True
+    for name in o.scenario or ("throughput", "latency", "idle"):
+        report = carry_out(name, o)
+        kept = kept and report.kept
+        if o.json:
+            print(msgspec.json.encode(report).decode(), flush=True)
+        else:
+            show(report, console)
+    return 0 if kept else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

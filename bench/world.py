@@ -1,0 +1,145 @@
+"""The three processes of a measurement: the server as users start it, a sink, a generator. And what /proc says of one."""
+
+import contextlib
+import http.client
+import json
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import jwt
+import msgspec
+
+from bench.generator import Load, Sent
+from bench.sink import decode
+from hookwright.domain.organizations import DEFAULT_ORGANIZATION
+
+ROOT = Path(__file__).resolve().parents[1]
+START_SECONDS = 30.0
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def call(port: int, method: str, path: str, body: Any = None, token: str | None = None) -> tuple[int, bytes]:
+    """One request on a connection of its own; status and body. Raises OSError."""
+    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        connection.request(method, path, None if body is None else json.dumps(body), headers)
+        response = connection.getresponse()
+        return response.status, response.read()
+    finally:
+        connection.close()
+
+
+class Server:
+    """`hookwright serve` on a fresh database in a folder of its own."""
+
+    def __init__(self, folder: Path, **environment: str) -> None:
+        self.database = folder / "hookwright.db"
+        self._log = folder / "server.log"
+        secret = secrets.token_hex(32)
+        self.token = jwt.encode({"sub": DEFAULT_ORGANIZATION}, secret, algorithm="HS256")
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("HOOKWRIGHT_")}
+        settings = {
+            "HOOKWRIGHT_PORT": "0",
+            "HOOKWRIGHT_DATABASE": f"sqlite:///{self.database}",
+            "HOOKWRIGHT_JWT_SECRET": secret,
+            "HOOKWRIGHT_ALLOW_NETWORKS": "127.0.0.0/8",
+            "HOOKWRIGHT_LOG_FORMAT": "json",
+        }
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "hookwright", "serve"], env=kept | settings | environment, stdout=log, stderr=log
+            )
+        self.port = self._wait()
+
+    def _wait(self) -> int:
+        """The port that its log names."""
+        end = time.monotonic() + START_SECONDS
+        while time.monotonic() < end and self.process.poll() is None:
+            for line in self._log.read_text().splitlines():
+                if '"event": "listening"' in line:
+                    return int(json.loads(line)["url"].rsplit(":", 1)[1])
+            time.sleep(0.005)
+        raise RuntimeError(f"the server did not start: {self._log.read_text()}")
+
+    def create(self, path: str, body: Any) -> dict[str, Any]:
+        status, answered = call(self.port, "POST", path, body, self.token)
+        if status // 100 != 2:
+            raise RuntimeError(f"{path}: {status} {answered!r}")
+        created: dict[str, Any] = json.loads(answered)
+        return created
+
+    def cpu_seconds(self) -> float:
+        """User and system time so far, of all its threads."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS
+
+    def memory_mib(self, field: str) -> float:
+        """`VmRSS`: resident now; `VmHWM`: the most it ever was."""
+        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith(field)) / 1024
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+class SinkProcess:
+    def __init__(self) -> None:
+        self.process = subprocess.Popen([sys.executable, "-m", "bench.sink"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT)
+        self.port = int(_pipe(self.process.stdout).readline())
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def count(self) -> int:
+        return int(call(self.port, "GET", "/count")[1])
+
+    def arrivals(self) -> dict[str, list[tuple[str, float]]]:
+        return decode(call(self.port, "GET", "/arrivals")[1])
+
+    def wait_for(self, expected: int, patience: float) -> None:
+        """Until that many have arrived, or nothing has for `patience` seconds."""
+        seen, since = -1, time.monotonic()
+        while (count := self.count()) < expected and time.monotonic() - since < patience:
+            if count != seen:
+                seen, since = count, time.monotonic()
+            time.sleep(0.02)
+
+    def end(self) -> None:
+        _pipe(self.process.stdin).close()
+        self.process.wait()
+        _pipe(self.process.stdout).close()
+
+
+def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
+    assert pipe is not None
+    return pipe
+
+
+@contextlib.contextmanager
+def world(**environment: str) -> Iterator[tuple[Server, SinkProcess]]:
+    """A server and a sink, gone at the end with all they wrote."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        sink = SinkProcess()
+        try:
+            server = Server(Path(folder), **environment)
+            try:
+                yield server, sink
+            finally:
+                server.end()
+        finally:
+            sink.end()
+
+
+def generate(load: Load) -> Sent:
+    """Carry out a load in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.generator"], input=msgspec.json.encode(load), stdout=subprocess.PIPE, check=True, cwd=ROOT
+    )
+    return msgspec.json.decode(done.stdout, type=Sent)
