@@ -13,7 +13,7 @@ from hookwright.api.applications import ApplicationIn, create_on_the_fly
 from hookwright.api.auth import AppId, Authenticated, Caller, Org, OrgApp, application_for, credentials_of, services_of
 from hookwright.api.errors import documented
 from hookwright.api.idempotency import DOCUMENTED, Answer, answer, once
-from hookwright.api.models import Input, Names, Output, Whole, refuse
+from hookwright.api.models import WHOLE, Input, Names, Output, refuse
 from hookwright.domain.credentials import Principal, Revocation
 from hookwright.domain.tokens import DEFAULT_EXPIRY, MAX_EXPIRY, MIN_EXPIRY, Capability, portal_claims
 from hookwright.engine.credentials import TEN_YEARS
@@ -37,7 +37,9 @@ class AppPortalAccessIn(Input):
     capabilities: Annotated[list[Capability], Field(min_length=1, max_length=20), AfterValidator(_with_base)] | None = Field(
         default=None, description="What the token may do; everything an application's token can, if absent. ViewBase is required."
     )
-    expiry: Whole | None = Field(default=None, ge=MIN_EXPIRY, le=MAX_EXPIRY, description="Seconds the token lives; 7 days if absent")
+    expiry: Annotated[int, Field(ge=MIN_EXPIRY, le=MAX_EXPIRY), WHOLE] | None = Field(
+        default=None, description="Seconds the token lives; 7 days if absent"
+    )
     session_id: SessionId | None = Field(default=None, description="Names the session, so that it can be ended alone")
 
 
@@ -51,7 +53,9 @@ class DashboardAccessOut(AppPortalAccessOut):
 
 
 class ApplicationTokenExpireIn(Input):
-    expiry: Whole | None = Field(default=None, ge=0, le=MAX_EXPIRY, description="Seconds until they end; 60 if absent")
+    expiry: Annotated[int, Field(ge=0, le=MAX_EXPIRY), WHOLE] | None = Field(
+        default=None, description="Seconds until they end; 60 if absent"
+    )
     session_ids: Annotated[list[SessionId], Field(max_length=MAX_SESSIONS)] | None = Field(
         default=None, description="Only the tokens of these sessions; of all if absent or empty"
     )

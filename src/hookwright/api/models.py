@@ -59,11 +59,6 @@ Uid = Annotated[str, Field(min_length=1, max_length=MAX_NAME, pattern=UID_PATTER
 """A caller's own name for a thing."""
 
 
-def uid_of(prefix: str) -> Any:
-    """The type of the uid of a thing whose ids have this prefix."""
-    return Annotated[Uid, no_id(prefix)]
-
-
 Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME, pattern=UID_PATTERN)]
 """A name such as an event type's."""
 
@@ -71,7 +66,9 @@ Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT, pattern=r"^[^\x00
 """One line for people."""
 
 Metadata = Annotated[dict[str, str], AfterValidator(_small)]
-MetadataOrNull = Annotated[Metadata, BeforeValidator(lambda value: {} if value is None else value)]
+MetadataOrNull = Annotated[
+    Metadata, BeforeValidator(lambda value: {} if value is None else value, json_schema_input_type=dict[str, str] | None)
+]
 """Metadata where null means none."""
 
 
@@ -80,8 +77,10 @@ def _whole(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-Whole = Annotated[int, BeforeValidator(_whole)]
-Rate = Annotated[Whole, Field(ge=1, le=UINT16, description="Messages per second at most")]
+WHOLE = BeforeValidator(_whole)
+"""The last part of a whole number's type, after its bounds."""
+
+Rate = Annotated[int, Field(ge=1, le=UINT16, description="Messages per second at most"), WHOLE]
 RATE_NAMES = AliasChoices("throttleRate", "rateLimit")
 """`throttleRate` on the wire; `rateLimit` is its older name and still taken."""
 
