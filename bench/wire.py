@@ -50,7 +50,8 @@ class Serving(asyncio.Protocol):
             self.transport.abort()
 
     def on_message_begin(self) -> None:
-        self._path, self._headers, self._body = b"", {}, b""
+        self._path, self._body = b"", b""
+        self._headers: dict[bytes, bytes] = {}
 
     def on_url(self, url: bytes) -> None:
         self._path += url
@@ -120,7 +121,8 @@ class Calling(asyncio.Protocol):
         """Send a whole request and wait for its answer. Raises ConnectionResetError."""
         if not self.open:
             raise ConnectionResetError("the connection is closed")
-        self._parser, self._headers, self._body = httptools.HttpResponseParser(self), {}, b""
+        self._parser, self._body = httptools.HttpResponseParser(self), b""
+        self._headers: dict[bytes, bytes] = {}
         self._waiter = self._loop.create_future()
         self.transport.write(data)
         return await self._waiter
@@ -134,6 +136,8 @@ async def connect(host: str, port: int) -> Calling:
 
 def post(path: str, token: str, body: bytes, key: str) -> bytes:
     """A request that creates something, with an idempotency key as client libraries send it."""
-    return b"POST %s HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nauthorization: Bearer %s\r\nidempotency-key: %s\r\ncontent-length: %d\r\n\r\n%s" % (
-        path.encode(), token.encode(), key.encode(), len(body), body,
-    )  # fmt: skip
+    head = (
+        f"POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nauthorization: Bearer {token}\r\n"
+        f"idempotency-key: {key}\r\ncontent-length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body

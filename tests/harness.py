@@ -101,15 +101,20 @@ class ServerProcess:
     def start(self) -> float:
         """Start, and wait for the first answer; how many seconds that took."""
         began = time.monotonic()
-        with (self.folder / "server.log").open("ab") as log:
-            self.process = subprocess.Popen([sys.executable, "-m", "hookwright", "serve"], env=self._environment, stderr=log, stdout=log)
+        process = self.spawn()
         while time.monotonic() - began < START_SECONDS:
-            if self.process.poll() is not None:
-                raise AssertionError(f"the server ended with {self.process.returncode}: {self.log()}")
+            if process.poll() is not None:
+                raise AssertionError(f"the server ended with {process.returncode}: {self.log()}")
             if answers(self.port):
                 return time.monotonic() - began
             time.sleep(0.01)
         raise AssertionError(f"the server did not answer: {self.log()}")
+
+    def spawn(self) -> "subprocess.Popen[bytes]":
+        """Start, and wait for nothing."""
+        with (self.folder / "server.log").open("ab") as log:
+            self.process = subprocess.Popen([sys.executable, "-m", "hookwright", "serve"], env=self._environment, stderr=log, stdout=log)
+        return self.process
 
     def kill(self) -> None:
         """kill -9."""

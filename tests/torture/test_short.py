@@ -1,0 +1,24 @@
+"""The short form of the torture: few strikes, and nothing that depends on the machine's speed."""
+
+from pathlib import Path
+
+from tests.torture.harm import Plan, Verdict, kill, pause, terminate
+
+
+def _broken(verdict: Verdict) -> list[str]:
+    return [f"{check.name}: {check.found}" for check in verdict.checks if not check.holds]
+
+
+def test_kill_9_under_load_loses_nothing_and_repeats_only_what_was_not_settled(tmp_path: Path) -> None:
+    verdict = kill(tmp_path, Plan(seed=1, messages=1500, rate=400, times=5, timed=False), print)
+    assert _broken(verdict) == []
+
+
+def test_sigterm_under_load_ends_with_0_and_repeats_nothing(tmp_path: Path) -> None:
+    verdict = terminate(tmp_path, Plan(seed=2, messages=600, rate=400, times=2, timed=False), print)
+    assert _broken(verdict) == []
+
+
+def test_a_process_that_stood_still_goes_on_where_it_was(tmp_path: Path) -> None:
+    verdict = pause(tmp_path, Plan(seed=3, messages=400, rate=400, times=1, timed=False), print)
+    assert _broken(verdict) == []
