@@ -1,7 +1,8 @@
 """What lists of messages and attempts can be narrowed by, read from the query string."""
 
 import re
-from typing import Annotated, Literal
+from enum import IntEnum
+from typing import Annotated
 
 from fastapi import Depends, Query
 from starlette.requests import Request
@@ -56,6 +57,17 @@ Filter = Annotated[MessageFilter, Depends(_filter)]
 """A route's parameter: channel, before, after and event_types together."""
 
 StatusFilter = Annotated[int | None, Query(ge=0, le=4, description="0 success, 1 pending, 2 fail, 3 sending, 4 canceled")]
-StatusClassFilter = Annotated[
-    Literal[0, 100, 200, 300, 400, 500] | None, Query(description="The hundreds of the response's status; 0 for no response")
-]
+
+
+class StatusClass(IntEnum):
+    """The hundreds of a response's status; 0 for no response."""
+
+    NONE = 0
+    INFORMATIONAL = 100
+    SUCCESSFUL = 200
+    REDIRECTION = 300
+    CLIENT_ERROR = 400
+    SERVER_ERROR = 500
+
+
+StatusClassFilter = Annotated[StatusClass | None, Query(description="The hundreds of the response's status; 0 for no response")]

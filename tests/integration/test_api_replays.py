@@ -1,0 +1,157 @@
+"""Sending by hand over HTTP: resend, recover, and examples."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from tests.harness import Receiver, Server, running_server
+from tests.integration.api import Api, code, fresh, problems
+from tests.integration.deliveries import answer, endpoint, message, settled
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running_server(tmp_path_factory.mktemp("server")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def receiver() -> Iterator[Receiver]:
+    with Receiver(answer) as running:
+        yield running
+
+
+@pytest.fixture
+def api(server: Server) -> Api:
+    api = fresh(server)
+    api.app(uid="a")
+    return api
+
+
+def event_type(api: Api, name: str, schema: dict[str, Any] | None) -> None:
+    api.ok("POST", "/event-type", {"name": name, "description": "d"} | ({} if schema is None else {"schemas": {"1": schema}}))
+
+
+def test_a_resend_makes_one_more_attempt_by_hand_also_after_a_success(api: Api, receiver: Receiver) -> None:
+    where = endpoint(api, receiver, uid="u")
+    message(api, eventId="mine")
+    settled(api, where["id"], 1)
+    answered = api("POST", "/app/a/msg/mine/endpoint/u/resend")
+    assert (answered.status_code, answered.json()) == (202, {})
+    by_hand, scheduled = settled(api, where["id"], 2)
+    assert (by_hand["triggerType"], scheduled["triggerType"], by_hand["status"]) == (1, 0, 0)
+
+
+def test_a_repeated_resend_with_its_key_sends_once(api: Api, receiver: Receiver) -> None:
+    where = endpoint(api, receiver)
+    made = message(api)
+    settled(api, where["id"], 1)
+    path = f"/app/a/msg/{made['id']}/endpoint/{where['id']}/resend"
+    answers = [api("POST", path, headers={"idempotency-key": "k"}) for _ in range(3)]
+    assert [one.status_code for one in answers] == [202, 202, 202]
+    api.ok("POST", path)
+    assert len(settled(api, where["id"], 3)) == 3
+
+
+def test_a_message_without_its_payload_cannot_be_sent_again(api: Api, receiver: Receiver) -> None:
+    where = endpoint(api, receiver)
+    made = message(api)
+    settled(api, where["id"], 1)
+    api.ok("DELETE", f"/app/a/msg/{made['id']}/content")
+    assert code(api("POST", f"/app/a/msg/{made['id']}/endpoint/{where['id']}/resend")) == (400, "missing_payload")
+
+
+def test_a_resend_of_what_is_not_there_is_not_found(api: Api, receiver: Receiver) -> None:
+    where = endpoint(api, receiver)
+    made = message(api)
+    assert code(api("POST", f"/app/a/msg/{made['id']}/endpoint/nobody/resend")) == (404, "not_found")
+    assert code(api("POST", f"/app/a/msg/nothing/endpoint/{where['id']}/resend")) == (404, "not_found")
+
+
+def test_a_resend_needs_the_scope_to_replay(api: Api, receiver: Receiver) -> None:
+    where = endpoint(api, receiver)
+    made = message(api)
+    path = f"/app/a/msg/{made['id']}/endpoint/{where['id']}/resend"
+    assert api.portal("a", readOnly=True)("POST", path).status_code == 403
+    assert api.portal("a")("POST", path).status_code == 202
+
+
+def test_a_recover_sends_what_failed_again_and_nothing_else(tmp_path: Path) -> None:
+    broken = True
+    with (
+        running_server(tmp_path, retry_schedule="0.01") as server,
+        Receiver(lambda request: web.Response(status=500 if broken and request.body == b'{"n":2}' else 200)) as receiver,
+    ):
+        api = fresh(server)
+        api.app(uid="a")
+        where = endpoint(api, receiver)
+        message(api)
+        failed = message(api, payload={"n": 2})
+        settled(api, where["id"], 3)
+        broken = False
+        answered = api("POST", f"/app/a/endpoint/{where['id']}/recover", {"since": "2020-01-01T00:00:00Z"})
+        shown = answered.json()
+        assert answered.status_code == 202
+        assert (shown["id"][:6], shown["status"], shown["task"]) == ("qtask_", "running", "endpoint.recover")
+        latest, *before = settled(api, where["id"], 4)
+        assert len(before) == 3
+        assert (latest["msgId"], latest["triggerType"], latest["responseStatusCode"]) == (failed["id"], 1, 200)
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        ({}, "body.since"),
+        ({"since": 5}, "body.since"),
+        ({"since": "2026-01-01T00:00:00"}, "body.since"),
+        ({"since": "2026-01-02T00:00:00Z", "until": "2026-01-01T00:00:00Z"}, "body.since"),
+        ({"since": "9999-01-01T00:00:00Z"}, "body.since"),
+    ],
+)
+def test_a_recover_of_no_time_at_all_is_refused(api: Api, receiver: Receiver, body: dict[str, Any], place: str) -> None:
+    where = endpoint(api, receiver)
+    assert problems(api("POST", f"/app/a/endpoint/{where['id']}/recover", body)) == [place]
+
+
+def test_an_example_reaches_the_endpoint_whatever_its_filters(api: Api, receiver: Receiver) -> None:
+    event_type(api, "wanted", {"type": "object"})
+    event_type(api, "shown", {"type": "object", "examples": [{"n": 1}, {"n": 2}]})
+    where = endpoint(api, receiver, "/example", eventTypes=["wanted"], channels=["c"])
+    sent = api.ok("POST", f"/app/a/endpoint/{where['id']}/send-example", {"eventType": "shown"})
+    assert (sent["eventType"], sent["payload"]) == ("shown", {})
+    settled(api, where["id"], 1)
+    assert api.ok("GET", f"/app/a/msg/{sent['id']}")["payload"] == {"n": 1}
+    second = api.ok("POST", f"/app/a/endpoint/{where['id']}/send-example", {"eventType": "shown", "exampleIndex": 1})
+    assert api.ok("GET", f"/app/a/msg/{second['id']}")["payload"] == {"n": 2}
+
+
+def test_an_example_goes_to_one_endpoint_only(api: Api, receiver: Receiver) -> None:
+    where, other = endpoint(api, receiver), endpoint(api, receiver)
+    sent = api.ok("POST", f"/app/a/endpoint/{where['id']}/send-example", {"eventType": "svix.ping"})
+    assert api.ok("GET", f"/app/a/msg/{sent['id']}")["payload"] == {"success": True}
+    assert [one["id"] for one in api.ok("GET", f"/app/a/msg/{sent['id']}/endpoint")["data"]] == [where["id"]]
+    assert api.ok("GET", f"/app/a/endpoint/{other['id']}/msg")["data"] == []
+
+
+@pytest.mark.parametrize("schema", [None, {"type": "object"}, {"type": "object", "examples": []}, {"type": "object", "examples": ["text"]}])
+def test_an_event_type_without_an_example_is_refused_with_the_reason(api: Api, receiver: Receiver, schema: dict[str, Any] | None) -> None:
+    event_type(api, "bare", schema)
+    where = endpoint(api, receiver)
+    assert code(api("POST", f"/app/a/endpoint/{where['id']}/send-example", {"eventType": "bare"})) == (400, "invalid_scheme")
+    assert code(api("POST", f"/app/a/endpoint/{where['id']}/send-example", {"eventType": "unknown"})) == (400, "invalid_scheme")
+
+
+def test_a_repeated_example_with_its_key_is_one_message(api: Api, receiver: Receiver) -> None:
+    where = endpoint(api, receiver)
+    path = f"/app/a/endpoint/{where['id']}/send-example"
+    first, second = [api.ok("POST", path, {"eventType": "svix.ping"}, headers={"idempotency-key": "k"}) for _ in range(2)]
+    assert first == second
+    assert len(api.ok("GET", "/app/a/msg")["data"]) == 1
+
+
+def test_a_portal_token_cannot_send_examples(api: Api, receiver: Receiver) -> None:
+    where = endpoint(api, receiver)
+    assert api.portal("a")("POST", f"/app/a/endpoint/{where['id']}/send-example", {"eventType": "svix.ping"}).status_code == 403
