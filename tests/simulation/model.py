@@ -1,0 +1,221 @@
+"""What must be true: a second, naive account of every committed command, and the promises as checks on it.
+
+The account is told each command when its transaction commits, in the order of commits. It never looks at the store to
+know what it should hold; at the end the two are compared.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+
+from hookwright.clock import Clock
+from hookwright.domain.deliveries import UNOWNED, Delivery, Key, State, Trigger
+from hookwright.domain.retries import RetryPolicy
+from hookwright.store.deliveries import CancelDeliveries, ClaimDue, ContinueRecovers, Release, Resend, Settle, Settlement, TakeOver
+from hookwright.store.endpoints import CreateEndpoint, DeleteEndpoint, UpdateEndpoint
+from hookwright.store.messages import CreateMessage, ExpungeContent
+from hookwright.stores.sqlite.registry import WRITERS
+
+
+class Violation(AssertionError):
+    """A promise was broken."""
+
+
+class Ended(msgspec.Struct, frozen=True):
+    state: State
+    attempts: int
+
+
+class Place(msgspec.Struct):
+    """An endpoint as committed; `since`: when (Unix ms) its state changed last."""
+
+    id: str
+    disabled: bool = False
+    deleted: bool = False
+    since: int = 0
+
+
+class Model:
+    def __init__(self, clock: Clock, retries: RetryPolicy, tell: Callable[["Violation"], None]) -> None:
+        """`tell` hears of the first broken promise; it is raised too, but who is called there may swallow it."""
+        self._clock, self._retries, self._tell = clock, retries, tell
+        self.live: dict[Key, Delivery] = {}
+        self.ended: dict[Key, Ended] = {}
+        self.attempts: dict[Key, int] = {}
+        self.messages: dict[str, bytes] = {}
+        self.event_ids: dict[tuple[str, str], str] = {}
+        self.expunged: set[str] = set()
+        self.places: dict[str, Place] = {}
+        self.epoch = 0
+        self._pending: list[Callable[[], None]] = []
+        self._handlers: dict[type, Callable[[Any, Any], None]] = {
+            CreateMessage: self._created, Settle: self._settled, ClaimDue: self._claimed, Release: self._released,
+            TakeOver: self._taken_over, CancelDeliveries: self._canceled, Resend: self._resent, ContinueRecovers: self._recovered,
+            ExpungeContent: self._expunged, CreateEndpoint: self._endpoint, UpdateEndpoint: self._endpoint, DeleteEndpoint: self._deleted,
+        }  # fmt: skip
+
+    # From the store's handlers to the account
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Hear of every command that a store in this process carries out, within the block."""
+        before = dict(WRITERS)
+        for command, note in self._handlers.items():
+            WRITERS[command] = self._noting(before[command], note)
+        try:
+            yield
+        finally:
+            WRITERS.clear()
+            WRITERS.update(before)
+
+    def _noting(self, handler: Callable[[Any, Any], Any], note: Callable[..., None]) -> Callable[[Any, Any], Any]:
+        def carry_out(db: Any, command: Any) -> Any:
+            result = handler(db, command)
+            told = result
+            if isinstance(command, ContinueRecovers):  # its answer does not name the rows
+                rows = db.execute("select endpoint, message, round, due_at from deliveries where trigger = ?", (Trigger.RECOVER,))
+                told = [(Key(*row[:3]), row[3]) for row in rows]
+            self._pending.append(lambda: note(command, told))
+            return result
+
+        return carry_out
+
+    def committed(self) -> None:
+        """What was carried out since the last call is committed now."""
+        pending, self._pending = self._pending, []
+        for note in pending:
+            note()
+
+    def rolled_back(self) -> None:
+        self._pending.clear()
+
+    # The account
+
+    def _created(self, command: CreateMessage, result: Any) -> None:
+        self.messages[command.message.id] = command.content.body
+        if command.message.event_id is not None:
+            key = command.message.application, command.message.event_id
+            self.check(key not in self.event_ids, "an event id was taken twice")
+            self.event_ids[key] = command.message.id
+        expected = {delivery.key for delivery in command.deliveries if not self.places[delivery.key.endpoint].deleted}
+        self.check({delivery.key for delivery in result.deliveries} == expected, "P1: a message without one of its deliveries")
+        for delivery in result.deliveries:
+            self._add(delivery)
+
+    def _add(self, delivery: Delivery) -> None:
+        self.check(delivery.key not in self.live and delivery.key not in self.ended, f"{delivery.key} exists twice")
+        self.live[delivery.key] = delivery
+
+    def _claimed(self, command: ClaimDue, result: Any) -> None:
+        self.check(len(result.claimed) <= command.limit, "more was claimed than asked for")
+        for claimed in result.claimed:
+            row = self.live.get(claimed.delivery.key)
+            self.check(row is not None and row.owner == UNOWNED, f"{claimed.delivery.key} was claimed, but it is not there or is owned")
+            assert row is not None
+            self.check(row.due_at <= command.now, f"{row.key} was claimed before it is due")
+            self.check(row.attempts == claimed.delivery.attempts, f"{row.key} was claimed with another number of attempts")
+            self.live[row.key] = msgspec.structs.replace(row, owner=command.owner)
+
+    def _settled(self, command: Settle, result: Any) -> None:
+        for settlement, took in zip(command.settlements, result, strict=True):
+            row = self.live.get(settlement.key)
+            matches = row is not None and row.fence == settlement.fence
+            self.check(took == matches, f"P4: {settlement.key} was settled {'past' if took else 'not, in spite of'} its fence")
+            if took and row is not None:
+                self.check(row.owner == self.epoch, f"P4: a dead epoch settled {row.key}")
+                self._apply(settlement, row)
+
+    def _apply(self, settlement: Settlement, row: Delivery) -> None:
+        attempts = row.attempts + (settlement.attempt is not None)
+        self.attempts[row.key] = attempts
+        if settlement.attempt is not None:
+            self.check(settlement.attempt.started_at >= row.due_at - 5, f"{row.key} was tried before it was due")
+        if settlement.disable and not self.places[row.key.endpoint].disabled:
+            self._change(row.key.endpoint, disabled=True)
+        if settlement.state is State.PENDING:
+            assert settlement.due_at is not None
+            self._check_schedule(settlement, attempts)
+            self.live[row.key] = msgspec.structs.replace(row, owner=UNOWNED, attempts=attempts, due_at=settlement.due_at)
+            return
+        if settlement.state is State.FAIL:
+            full = 1 if row.trigger is Trigger.RESEND else len(self._retries.schedule) + 1
+            self.check(attempts == full, f"P2: {row.key} was given up after {attempts} of {full} attempts")
+        if settlement.state is State.CANCELED:
+            self.check(row.key.message in self.expunged, f"P2: {row.key} was canceled, but its content is there")
+        self._end(row.key, settlement.state, attempts)
+
+    def _check_schedule(self, settlement: Settlement, attempts: int) -> None:
+        assert settlement.due_at is not None
+        step, wait = self._retries.schedule[attempts - 1], (settlement.due_at - settlement.now) / 1000
+        longest = max(step * (1 + self._retries.jitter), 40.0 if settlement.attempt and settlement.attempt.response_status in (429, 503) else 0)
+        self.check(step * (1 - self._retries.jitter) - 0.01 <= wait <= longest + 1.01, f"{settlement.key} waits {wait} s instead of {step} s")
+
+    def _end(self, key: Key, state: State, attempts: int) -> None:
+        del self.live[key]
+        self.ended[key] = Ended(state, attempts)
+
+    def _released(self, command: Release, _: None) -> None:
+        for key, fence in command.rows:
+            row = self.live.get(key)
+            if row is not None and row.fence == fence:
+                self.live[key] = msgspec.structs.replace(row, owner=UNOWNED)
+
+    def _taken_over(self, command: TakeOver, result: int) -> None:
+        self.epoch = command.owner
+        others = [row for row in self.live.values() if row.owner not in (UNOWNED, command.owner)]
+        self.check(result == len(others), f"P3: {result} rows of the dead were taken over, there were {len(others)}")
+        for row in others:
+            self.live[row.key] = msgspec.structs.replace(row, owner=UNOWNED)
+
+    def _canceled(self, command: CancelDeliveries, result: int) -> None:
+        keys = [key for key in self.live if self.places[key.endpoint].deleted]
+        self.check(result == len(keys), f"P2: {result} rows of deleted endpoints were ended, there were {len(keys)}")
+        for key in keys:
+            self._end(key, State.CANCELED, self.live[key].attempts)
+
+    def _resent(self, _: Resend, delivery: Delivery) -> None:
+        self._add(delivery)
+
+    def _recovered(self, command: ContinueRecovers, rows: list[tuple[Key, int]]) -> None:
+        for key, due_at in rows:
+            if key in self.live:
+                continue
+            of_pair = [ended.state for other, ended in self.ended.items() if (other.endpoint, other.message) == (key.endpoint, key.message)]
+            self.check(State.FAIL in of_pair and State.SUCCESS not in of_pair, f"{key} was recovered without need")
+            self.check(not any((k.endpoint, k.message) == (key.endpoint, key.message) for k in self.live), f"{key} was recovered while live")
+            place = Delivery(
+                key=key, application="", organization="", trigger=Trigger.RECOVER, due_at=due_at, created_at=command.now
+            )  # fmt: skip
+            self._add(place)
+
+    def _expunged(self, command: ExpungeContent, _: None) -> None:
+        self.expunged.add(command.message)
+        for key in [key for key in self.live if key.message == command.message]:
+            self._end(key, State.CANCELED, self.live[key].attempts)
+
+    def _endpoint(self, _: CreateEndpoint | UpdateEndpoint, endpoint: Any) -> None:
+        self._change(endpoint.id, disabled=endpoint.disabled)
+
+    def _deleted(self, _: DeleteEndpoint, endpoint: Any) -> None:
+        self._change(endpoint.id, deleted=True)
+
+    def _change(self, endpoint: str, *, disabled: bool | None = None, deleted: bool = False) -> None:
+        place = self.places.setdefault(endpoint, Place(endpoint))
+        disabled = place.disabled if disabled is None else disabled
+        self.places[endpoint] = Place(endpoint, disabled, place.deleted or deleted, self._clock.now())
+
+    # Checks
+
+    def check(self, holds: bool, promise: str) -> None:
+        if not holds:
+            violation = Violation(promise)
+            self._tell(violation)
+            raise violation
+
+    def check_may_send(self, url: str) -> None:
+        place = self.places[url.rpartition("/")[2]]
+        late = place.since < self._clock.now()  # within the millisecond of the change, an attempt counts as under way
+        self.check(not (late and place.disabled), f"{place.id} was sent to after it was disabled")
+        self.check(not (late and place.deleted), f"{place.id} was sent to after it was deleted")
