@@ -344,3 +344,21 @@ def test_the_key_s_secret_is_not_in_the_database(api: Api) -> None:
     secret = api.ok("POST", "/auth/api-key", {"name": "k"}, headers={"idempotency-key": "k"})["token"].split("_")[2].encode()
     files = list(api.server.database.parent.glob(f"{api.server.database.name}*"))
     assert files and not any(secret in file.read_bytes() for file in files)
+
+
+def test_a_repeated_request_for_a_portal_token_gets_the_same_token(api: Api) -> None:
+    app, header = api.app()["id"], {"idempotency-key": "once"}
+    first = api("POST", f"/auth/app-portal-access/{app}", {"sessionId": "s"}, headers=header)
+    second = api("POST", f"/auth/app-portal-access/{app}", {"sessionId": "s"}, headers=header)
+    assert first.json() == second.json()
+    assert second.headers["idempotency-replayed"] == "true"
+    assert api("POST", f"/auth/app-portal-access/{app}", {"sessionId": "t"}, headers=header).status_code == 422
+
+
+def test_a_repeated_request_for_an_api_key_shows_the_same_key_and_makes_no_other(api: Api) -> None:
+    header = {"idempotency-key": "once"}
+    first = api("POST", "/auth/api-key", {"name": "k"}, headers=header)
+    second = api("POST", "/auth/api-key", {"name": "k"}, headers=header)
+    assert first.json() == second.json()
+    assert second.headers["idempotency-replayed"] == "true"
+    assert len(api.ok("GET", "/auth/api-key")["data"]) == 1

@@ -5,14 +5,17 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request
 from pydantic import AfterValidator, Field
+from starlette.responses import Response
 
 from hookwright.api.auth import Org, credentials_of, services_of
 from hookwright.api.errors import documented
+from hookwright.api.idempotency import DOCUMENTED, once
 from hookwright.api.models import Input, Output, Text
 from hookwright.api.timestamps import Time, TimeText, rfc3339
 from hookwright.domain.credentials import ApiKey, Principal, Scope
 from hookwright.engine.credentials import new_key
 from hookwright.errors import Forbidden, Invalid
+from hookwright.store import Remembered
 from hookwright.store.organizations import ListApiKeys
 
 router = APIRouter(tags=["Authentication"], responses=documented())
@@ -60,12 +63,10 @@ def _shown(key: ApiKey) -> dict[str, Any]:
     summary="Create Api Key",
     response_model=ApiKeyCreatedOut,
     status_code=201,
+    openapi_extra=DOCUMENTED,
 )
-async def create(request: Request, principal: Annotated[Principal, Org("key:write")], body: ApiKeyIn) -> Any:
-    """A key cannot do what its maker cannot.
-
-    An idempotency key has no effect here: its answer would be the secret, which is not kept. Revoke what was made twice.
-    """
+async def create(request: Request, response: Response, principal: Annotated[Principal, Org("key:write")], body: ApiKeyIn) -> Any:
+    """A key cannot do what its maker cannot. For a repetition of the request its answer is kept sealed, for 24 hours."""
     services = services_of(request)
     now = services.clock.now()
     scopes = principal.scopes if body.scopes is None else frozenset(body.scopes)
@@ -84,8 +85,13 @@ async def create(request: Request, principal: Annotated[Principal, Org("key:writ
         now=created_at,
         expires_at=body.expires_at,
     )
-    await credentials_of(request).create_key(key)
-    return ApiKeyCreatedOut(token=text, **_shown(key))
+    created = ApiKeyCreatedOut(token=text, **_shown(key))
+    sealed = services.secrets.seal_answer(principal.credential, created.model_dump_json(by_alias=True).encode())
+    kept = await credentials_of(request).create_key(key, await once(request, principal, now, lambda _: sealed))
+    if isinstance(kept, Remembered):
+        response.headers["Idempotency-Replayed"] = "true"
+        return ApiKeyCreatedOut.model_validate_json(services.secrets.open_answer(principal.credential, kept.answer))
+    return created
 
 
 @router.get("/auth/api-key", operation_id="v1.authentication.list-api-keys", summary="List Api Keys", response_model=ApiKeysOut)

@@ -18,6 +18,8 @@ from hookwright.domain.credentials import Principal, Revocation
 from hookwright.domain.tokens import DEFAULT_EXPIRY, MAX_EXPIRY, MIN_EXPIRY, Capability, portal_claims
 from hookwright.engine.credentials import TEN_YEARS
 from hookwright.errors import Forbidden, NotFound
+from hookwright.store import Once, Remembered
+from hookwright.store.organizations import KeepAnswer
 
 router = APIRouter(tags=["Authentication"], responses=documented())
 MAX_SESSIONS = 100
@@ -69,11 +71,11 @@ class ApplicationTokenExpireIn(Input):
     openapi_extra=DOCUMENTED,
 )
 async def app_portal_access(
-    request: Request, principal: Annotated[Principal, Org("application:write")], app_id: AppId, body: AppPortalAccessIn
+    request: Request, response: Response, principal: Annotated[Principal, Org("application:write")], app_id: AppId, body: AppPortalAccessIn
 ) -> Any:
     """Make a token for one application, and a link that carries it in its fragment, which browsers send to nobody.
 
-    Nothing about the token is stored, so a repeated request gets a token of its own, whatever its idempotency key.
+    What an idempotency key remembers are the token's claims: signed again, they are the same token.
     """
     services = services_of(request)
     try:
@@ -95,6 +97,10 @@ async def app_portal_access(
         read_only=bool(body.read_only),
         session_id=body.session_id,
     )
+    key: Once[None] | None = await once(request, principal, now, lambda _: json.dumps(claims).encode())
+    if key is not None and isinstance(kept := await services.store.write_once(KeepAnswer(), key), Remembered):
+        claims = json.loads(kept.answer)
+        response.headers["Idempotency-Replayed"] = "true"
     token = credentials_of(request).sign(claims)
     return AppPortalAccessOut(url=_portal_url(request, application.id, token), token=token)
 
@@ -107,9 +113,11 @@ async def app_portal_access(
     deprecated=True,
     openapi_extra=DOCUMENTED,
 )
-async def dashboard_access(request: Request, principal: Annotated[Principal, Org("application:write")], app_id: AppId) -> Any:
+async def dashboard_access(
+    request: Request, response: Response, principal: Annotated[Principal, Org("application:write")], app_id: AppId
+) -> Any:
     """The older name of `app-portal-access`, without a body: a token that may do all that an application's can."""
-    return await app_portal_access(request, principal, app_id, AppPortalAccessIn())
+    return await app_portal_access(request, response, principal, app_id, AppPortalAccessIn())
 
 
 def _portal_url(request: Request, application: str, token: str) -> str:

@@ -18,6 +18,14 @@ class Secrets:
         """Raises VaultError."""
         return self._vault.open(sealed, f"endpoint/{endpoint}/secret").decode()
 
+    def seal_answer(self, credential: str, answer: bytes) -> bytes:
+        """An answer that shows a secret, kept for a repetition of its request by the same credential."""
+        return self._vault.seal(answer, f"credential/{credential}/answer")
+
+    def open_answer(self, credential: str, sealed: bytes) -> bytes:
+        """Raises VaultError."""
+        return self._vault.open(sealed, f"credential/{credential}/answer")
+
     def seal_headers(self, endpoint: str, headers: dict[str, str]) -> bytes | None:
         """None for no headers at all."""
         return self._vault.seal(json.dumps(headers).encode(), f"endpoint/{endpoint}/headers") if headers else None

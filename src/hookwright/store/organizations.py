@@ -11,6 +11,10 @@ class EnsureOrganization(Command[None], frozen=True, kw_only=True):
     now: int
 
 
+class KeepAnswer(Command[None], frozen=True, kw_only=True):
+    """Changes nothing: for a request that has no effect in the store, and whose answer is to be remembered (`Once`)."""
+
+
 class HasOrganizations(Query[bool], frozen=True, kw_only=True):
     """Whether anybody ever used this database."""
 

@@ -12,6 +12,7 @@ from hookwright.store.organizations import (
     EnsureOrganization,
     FindApiKey,
     HasOrganizations,
+    KeepAnswer,
     ListApiKeys,
     ListRevocations,
     Revoke,
@@ -94,3 +95,8 @@ def _to_key(row: tuple[Any, ...]) -> ApiKey:
 @reads(HasOrganizations)
 def has_organizations(db: apsw.Connection, query: HasOrganizations) -> bool:
     return db.execute("select 1 from organizations limit 1").fetchone() is not None
+
+
+@writes(KeepAnswer)
+def keep_answer(db: apsw.Connection, command: KeepAnswer) -> None:
+    """The group keeps the answer beside what this did, which is nothing."""
