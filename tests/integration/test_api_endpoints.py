@@ -237,8 +237,8 @@ def test_a_rotation_gives_a_new_secret_of_ones_own_or_a_made_one(api: Api) -> No
     made(api, uid="u")
     path = f"{ENDPOINTS}/u/secret"
     before = api.ok("GET", path)["key"]
-    assert api("POST", f"{path}/rotate").status_code == 204
-    between = api.ok("GET", path)["key"]
+    between = api.ok("POST", f"{path}/rotate")["key"]
+    assert api.ok("GET", path)["key"] == between
     own = "whsec_" + base64.b64encode(bytes(24)).decode()
     api.ok("POST", f"{path}/rotate", {"key": own, "gracePeriodSeconds": 0})
     assert len({before, between, own}) == 3
@@ -255,8 +255,19 @@ def test_after_ten_rotations_another_is_refused_while_the_old_secrets_sign(api: 
 
 def test_a_repeated_rotation_with_its_key_rotates_once(api: Api) -> None:
     made(api, uid="u")
-    for _ in range(12):
-        assert api("POST", f"{ENDPOINTS}/u/secret/rotate", {}, headers={"idempotency-key": "k"}).status_code == 204
+    answers = [api("POST", f"{ENDPOINTS}/u/secret/rotate", {}, headers={"idempotency-key": "k"}) for _ in range(12)]
+    assert {answer.content for answer in answers} == {answers[0].content}
+    assert answers[0].json() == api.ok("GET", f"{ENDPOINTS}/u/secret")
+    assert [answer.headers.get("idempotency-replayed") for answer in answers] == [None] + ["true"] * 11
+
+
+def test_no_secret_lies_open_in_the_database(api: Api, server: Server) -> None:
+    made(api, uid="u")
+    key = api.ok("POST", f"{ENDPOINTS}/u/secret/rotate", {}, headers={"idempotency-key": "k"})["key"]
+    files = [server.database, server.database.with_name(server.database.name + "-wal")]
+    kept = b"".join(file.read_bytes() for file in files if file.exists())
+    assert b"idempotency_keys" in kept
+    assert key.removeprefix("whsec_").encode() not in kept
 
 
 @pytest.mark.parametrize(

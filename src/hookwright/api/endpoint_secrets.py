@@ -12,29 +12,40 @@ from hookwright.api.endpoint_models import DEFAULT_GRACE_S, EndpointSecretOut, E
 from hookwright.api.endpoint_rules import check_secret, refuse_all
 from hookwright.api.endpoints import PATH, EndpointId
 from hookwright.api.errors import documented
-from hookwright.api.idempotency import DOCUMENTED, Answer, answer, once
+from hookwright.api.idempotency import DOCUMENTED, Answer, once
 from hookwright.domain.endpoints import MAX_LIVE_SECRETS, SealedSecret
+from hookwright.engine.services import Services
 from hookwright.errors import Problem
-from hookwright.signing.secrets import generate, generate_asymmetric, parse
+from hookwright.signing.secrets import Secret, generate, generate_asymmetric, parse
+from hookwright.store import Once, Remembered
 from hookwright.store.endpoints import RotateSecret
 
 router = APIRouter(tags=["Endpoint"], responses=documented())
+_MAKE = {"hmac": generate, "ed25519": generate_asymmetric}
+
+
+async def _current(services: Services, application: str, ref: str) -> tuple[str, Secret]:
+    """The endpoint's id and its current secret. Raises NotFound."""
+    record = await record_for(services, application, ref)
+    return record.endpoint.id, parse(services.secrets.open_secret(record.endpoint.id, record.secrets[0].sealed))
+
+
+def _show(secret: Secret) -> EndpointSecretOut:
+    """Of an Ed25519 secret only the public half ever leaves."""
+    return EndpointSecretOut(key=secret.text if secret.kind == "hmac" else secret.public_text)
 
 
 @router.get(PATH + "/secret", operation_id="v1.endpoint.get-secret", summary="Get Endpoint Secret", response_model=EndpointSecretOut)
 async def get(request: Request, caller: Annotated[Caller, App("endpoint.secret:read")], endpoint_id: EndpointId) -> Any:
-    """The current one. Of an Ed25519 secret only the public half ever leaves."""
-    services = services_of(request)
-    record = await record_for(services, caller.application.id, endpoint_id)
-    secret = parse(services.secrets.open_secret(record.endpoint.id, record.secrets[0].sealed))
-    return EndpointSecretOut(key=secret.text if secret.kind == "hmac" else secret.public_text)
+    """The current one."""
+    return _show((await _current(services_of(request), caller.application.id, endpoint_id))[1])
 
 
 @router.post(
     PATH + "/secret/rotate",
     operation_id="v1.endpoint.rotate-secret",
     summary="Rotate Endpoint Secret",
-    status_code=204,
+    response_model=EndpointSecretOut,
     openapi_extra=DOCUMENTED,
 )
 async def rotate(
@@ -43,32 +54,36 @@ async def rotate(
     endpoint_id: EndpointId,
     body: EndpointSecretRotateIn | None = None,
 ) -> Response:
-    """The old secret goes on signing beside the new one for the grace period. A made secret is of the old one's kind."""
+    """The old secret goes on signing beside the new one for the grace period. A made secret is of the old one's kind.
+
+    The answer is the new secret: clients from version 2 on read it. A repeated request is answered with what is current
+    when it comes, so that no secret lies open among the remembered answers.
+    """
     services, application = services_of(request), caller.application.id
     body = body or EndpointSecretRotateIn.model_validate({})
-    problems: list[Problem] = []
-    record = await record_for(services, application, endpoint_id)
-    endpoint = record.endpoint.id
-    if body.key is not None:
-        text = check_secret(body.key, "key", problems)
-        refuse_all(problems)
-    else:
-        old = parse(services.secrets.open_secret(endpoint, record.secrets[0].sealed))
-        text = (generate if old.kind == "hmac" else generate_asymmetric)(entropy.token_bytes)
+    endpoint, old = await _current(services, application, endpoint_id)
+    secret = _chosen(body.key) if body.key is not None else parse(_MAKE[old.kind](entropy.token_bytes))
     now = services.clock.now()
     grace = DEFAULT_GRACE_S if body.grace_period_seconds is None else body.grace_period_seconds
     command = RotateSecret(
         application=application,
         endpoint=endpoint,
-        secret=SealedSecret(services.secrets.seal_secret(endpoint, text), now),
+        secret=SealedSecret(services.secrets.seal_secret(endpoint, secret.text), now),
         old_expires_at=now + grace * 1000,
         now=now,
         most=MAX_LIVE_SECRETS,
     )
-    key = await once(request, caller.principal, now, _rotated)
+    key: Once[None] | None = await once(request, caller.principal, now, lambda _: b"")
     result = await services.changes.apply(command, application=application, endpoint=endpoint, once=key)
-    return answer(result, _rotated)
+    replayed = isinstance(result, Remembered)
+    if replayed:
+        _, secret = await _current(services, application, endpoint)
+    return Answer.response(Answer.pack(200, _show(secret)), replayed=replayed)
 
 
-def _rotated(_: None) -> bytes:
-    return Answer.pack(204, None)
+def _chosen(text: str) -> Secret:
+    """Raises Invalid."""
+    problems: list[Problem] = []
+    text = check_secret(text, "key", problems)
+    refuse_all(problems)
+    return parse(text)
