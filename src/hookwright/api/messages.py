@@ -69,7 +69,8 @@ async def expunge_content(request: Request, caller: Annotated[Caller, OrgApp("me
     """The payload is removed for good; the message stays. What of it was still to be sent is canceled."""
     services = services_of(request)
     message = await message_for(services, caller.application.id, msg_id)
-    await services.changes.apply(ExpungeContent(application=caller.application.id, message=message.id, now=services.clock.now()))
+    command = ExpungeContent(application=caller.application.id, message=message.id, now=services.clock.now())
+    await services.store.write(command, on_commit=lambda _: services.dispatcher.message_expunged(message.id))
 
 
 @router.get(
