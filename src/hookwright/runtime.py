@@ -82,13 +82,15 @@ async def run_engine(
         ingest=Ingest(store=store, dispatcher=dispatcher, clock=clock, minter=minter),
         dispatcher=dispatcher, replays=replays,
     )  # fmt: skip
-    await dispatcher.look_again()
-    tidying = asyncio.create_task(janitor.run())
     try:
-        yield services
+        await dispatcher.look_again()  # it begins to deliver: if it fails half-way, that is stopped too
+        tidying = asyncio.create_task(janitor.run())
+        try:
+            yield services
+        finally:
+            tidying.cancel()
+            await asyncio.wait([tidying])
     finally:
-        tidying.cancel()
-        await asyncio.wait([tidying])
         await dispatcher.stop(options.grace)
 
 

@@ -1,7 +1,8 @@
 """Applications and endpoints in memory, as the path of a message needs them.
 
 A cache of committed state, dropped by `forget` right after the commit that changed it. A load that began before such a
-change and ends after it is used for its own caller and not kept. Bounded; the least recently used goes first.
+change and ends after it is not kept; an endpoint's is made again, so that nothing is sent to where a committed change
+forbids it. Bounded; the least recently used goes first.
 """
 
 from collections import OrderedDict
@@ -47,6 +48,7 @@ class Directory:
         self._applications: _Recent[tuple[str, str], LoadedApplication] = _Recent(MOST_APPLICATIONS)
         self._targets: _Recent[str, Target] = _Recent(MOST_TARGETS)
         self._forgotten = 0
+        self._loads: set[_Load] = set()
 
     async def application(self, organization: str, ref: str) -> LoadedApplication | None:
         """By id or uid; None when the organization has no such application."""
@@ -68,20 +70,35 @@ class Directory:
         known = self._targets.get(endpoint)
         if known is not None:
             return known
-        before = self._forgotten
-        record = await self._store.read(LoadEndpoint(id=endpoint))
-        if record is None:
-            return None
+        while True:
+            load = _Load()
+            self._loads.add(load)
+            try:
+                record = await self._store.read(LoadEndpoint(id=endpoint))
+            finally:
+                self._loads.discard(load)
+            if record is None:
+                return None
+            if record.endpoint.application not in load.outdated:
+                break
         target = Target(record, self._secrets)
-        if before == self._forgotten:
-            self._targets.put(endpoint, target)
+        self._targets.put(endpoint, target)
         return target
 
     def forget(self, application: str) -> None:
         """Drop what is known of an application (by id) and its endpoints."""
         self._forgotten += 1
+        for load in self._loads:
+            load.outdated.add(application)
         self._applications.drop(lambda loaded: loaded.application.id == application)
         self._targets.drop(lambda target: target.endpoint.application == application)
+
+
+class _Load:
+    """A load under way, and the applications that changed since it began."""
+
+    def __init__(self) -> None:
+        self.outdated: set[str] = set()
 
 
 class _Recent(Generic[K, V]):

@@ -57,16 +57,34 @@ class Dispatcher:
         self._claims: set[asyncio.Task[None]] = set()
         self._held = 0
         self._held_bytes = 0
+        self._reserved = 0
+        self._reserved_bytes = 0
         self._stopping = False
 
     # What others tell it
 
-    def has_room(self, endpoint: str, size: int) -> bool:
-        """Whether a fresh delivery of `size` bytes may be inserted as ours; it is then handed over by `admit`."""
-        if self._stopping or self._held >= self._bounds.queue or self._held_bytes + size > self._bounds.queue_bytes:
+    def reserve(self, endpoint: str, size: int) -> bool:
+        """Whether a fresh delivery of `size` bytes may be inserted as ours; it is then handed over by `admit`.
+
+        A yes takes its room at once, until `unreserve`: between the question and the commit many others may ask.
+        """
+        if (
+            self._stopping
+            or self._held + self._reserved >= self._bounds.queue
+            or self._held_bytes + self._reserved_bytes + size > self._bounds.queue_bytes
+        ):
             return False
         lane = self._lanes.get(endpoint)
-        return lane is None or len(lane.queue) < self._bounds.queue_per_endpoint
+        if lane is not None and len(lane.queue) >= self._bounds.queue_per_endpoint:
+            return False
+        self._reserved += 1
+        self._reserved_bytes += size
+        return True
+
+    def unreserve(self, count: int, size: int) -> None:
+        """What `count` reservations of `size` bytes each were for is admitted by now, or was not kept."""
+        self._reserved -= count
+        self._reserved_bytes -= count * size
 
     def admit(self, job: Job) -> None:
         """Take a committed delivery that we own."""
@@ -92,6 +110,9 @@ class Dispatcher:
         elif lane.due_at is None or due_at < lane.due_at:
             lane.due_at = due_at
             heapq.heappush(self._timers, (due_at, endpoint))
+            if len(self._timers) > 2 * len(self._lanes) + 64:  # an earlier time leaves the later one behind: clear those away
+                self._timers = [(other.due_at, other.endpoint) for other in self._lanes.values() if other.due_at is not None]
+                heapq.heapify(self._timers)
             self._arm()
 
     def endpoint_changed(self, endpoint: str) -> None:

@@ -58,13 +58,17 @@ class Ingest:
         )  # fmt: skip
         deliveries = tuple(self._delivery(message, endpoint, len(new.content.body)) for endpoint in endpoints)
         command = CreateMessage(message=message, content=new.content, deliveries=deliveries)
-        if once is None:
-            return await self._store.write(command, on_commit=self._hand_over(new.content))
-        return await self._store.write_once(command, once, on_commit=self._hand_over(new.content))
+        try:
+            if once is None:
+                return await self._store.write(command, on_commit=self._hand_over(new.content))
+            return await self._store.write_once(command, once, on_commit=self._hand_over(new.content))
+        finally:
+            ours = sum(delivery.owner != UNOWNED for delivery in deliveries)
+            self._dispatcher.unreserve(ours, len(new.content.body))
 
     def _delivery(self, message: Message, endpoint: Endpoint, size: int) -> Delivery:
         """Ours from the start (claim on insert) if it can be sent at once and there is room for it."""
-        ours = not endpoint.disabled and self._dispatcher.has_room(endpoint.id, size)
+        ours = not endpoint.disabled and self._dispatcher.reserve(endpoint.id, size)
         return Delivery(
             key=Key(endpoint.id, message.id), application=message.application, organization=message.organization,
             due_at=message.created_at, owner=self._dispatcher.owner if ours else UNOWNED, created_at=message.created_at,
