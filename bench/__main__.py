@@ -48,7 +48,7 @@ def carry_out(name: str, o: argparse.Namespace) -> Report:
 
 
 def show(report: Report, console: Console) -> None:
-    table = Table(title=report.title, title_justify="left")
+    table = Table(title=report.title, title_justify="left", min_width=len(report.title) + 2)
     for column in report.columns:
         table.add_column(column, justify="right")
     for row in report.rows:

@@ -37,6 +37,12 @@ def call(port: int, method: str, path: str, body: Any = None, token: str | None 
         connection.close()
 
 
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a process so far, all its threads together."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
 class Server:
     """`hookwright serve` on a fresh database in a folder of its own."""
 
@@ -77,9 +83,7 @@ class Server:
         return created
 
     def cpu_seconds(self) -> float:
-        """User and system time so far, of all its threads."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
+        return cpu_seconds(self.process.pid)
 
     def memory_mib(self, field: str) -> float:
         """`VmRSS`: resident now; `VmHWM`: the most it ever was."""

@@ -30,7 +30,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def show(verdict: Verdict, console: Console) -> None:
-    table = Table(title=verdict.title, title_justify="left")
+    table = Table(title=verdict.title, title_justify="left", min_width=len(verdict.title) + 2)
     for column in verdict.columns:
         table.add_column(column, justify="right")
     for row in verdict.harms:

@@ -45,9 +45,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     timed: bool = True
 
 
-def moments(plan: Plan, chance: random.Random) -> list[int]:
-    """Numbers of acknowledged messages at which to strike."""
-    return sorted(chance.randrange(plan.messages // 50, plan.messages * 19 // 20) for _ in range(plan.times))
+def moments(plan: Plan, chance: random.Random, until: float = 0.95) -> list[int]:
+    """Numbers of acknowledged messages at which to strike, up to that share of all."""
+    return sorted(chance.randrange(plan.messages // 50, int(plan.messages * until)) for _ in range(plan.times))
 
 
 def kill(folder: Path, plan: Plan, progress: Progress) -> Verdict:
@@ -143,7 +143,7 @@ def fill_disk(folder: Path, plan: Plan, progress: Progress) -> Verdict:
     chance = random.Random(plan.seed)
     rows = []
     with World(folder, seed=plan.seed, messages=plan.messages, rate=plan.rate) as world:
-        for number, moment in enumerate(moments(plan, chance), start=1):
+        for number, moment in enumerate(moments(plan, chance, until=0.6), start=1):
             world.wait_acknowledged(moment)
             ballast = folder / "ballast"
             _fill(ballast)

@@ -16,7 +16,7 @@ from bench.wire import Answered, Calling, connect, post
 
 from tests.torture.traffic import request_body
 
-PAUSE_SECONDS = 0.02
+PAUSE_SECONDS = 0.1
 ANSWER_SECONDS = 40.0
 
 

@@ -6,6 +6,7 @@ are not settled, and the receiver says which of these it has answered with 2xx. 
 
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -13,7 +14,7 @@ from types import TracebackType
 from typing import Any
 
 import msgspec
-from bench.world import call
+from bench.world import call, cpu_seconds
 
 from tests.harness import ServerProcess, free_port
 from tests.torture import database
@@ -37,7 +38,8 @@ class World:
         self.receiver = TortureReceiver(seed)
         self.server = ServerProcess(folder, free_port(), HOOKWRIGHT_RETRY_SCHEDULE=SCHEDULE, HOOKWRIGHT_LOG_FORMAT="json")
         self._rate, self._connections = rate, connections
-        self._ledger = folder / "ledger"
+        self._notes = tempfile.TemporaryDirectory(prefix="ledger-")  # elsewhere: the server's disk may be filled
+        self._ledger = Path(self._notes.name) / "ledger"
         self._endpoints: dict[str, int] = {}
         self._summary: Summary | None = None
         self._unsettled: dict[Place, int] = {}
@@ -62,6 +64,7 @@ class World:
         self._waiting.join()
         self.server.__exit__(kind, error, traceback)
         self.receiver.__exit__(kind, error, traceback)
+        self._notes.cleanup()
 
     def _create(self, path: str, body: Any) -> dict[str, Any]:
         return self._call("POST", path, body)
@@ -116,6 +119,11 @@ class World:
         while self.receiver.first_at is None and time.monotonic() < end:
             time.sleep(0.002)
         return None if self.receiver.first_at is None else self.receiver.first_at - since
+
+    def cpu_seconds(self) -> float:
+        """What the server's process has used since it was started: a measure of a start that a busy machine does not distort."""
+        assert self.server.process is not None
+        return cpu_seconds(self.server.process.pid)
 
     def note_death(self) -> int:
         """After the server's end, before the next start: how many deliveries were answered with 2xx and are not settled,
