@@ -1,42 +1,111 @@
-"""`hookwright serve`: the server, in the foreground, until SIGTERM or Ctrl-C."""
+"""`hookwright serve`: the server, in the foreground, until SIGTERM or Ctrl-C; a second signal ends it at once."""
 
 import asyncio
+import os
+import resource
 import signal
-from typing import Annotated
+import sys
+from typing import TYPE_CHECKING, Annotated
 
-import structlog
 import typer
-import uvloop
 
-from hookwright import __version__, runtime
-from hookwright.config import Settings
-from hookwright.telemetry import configure_logs
+if TYPE_CHECKING:
+    from hookwright.config import Settings
 
-log = structlog.get_logger("hookwright")
+_SPARE_FILES = 64
+"""Descriptors for the database, logs, name lookups and the interpreter."""
 
 
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on. [HOOKWRIGHT_HOST, default 127.0.0.1]")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on, 0 for a free one. [HOOKWRIGHT_PORT, default 8071]")] = None,
-    database: Annotated[str | None, typer.Option(help="sqlite:///file.db [HOOKWRIGHT_DATABASE]")] = None,
+    database: Annotated[str | None, typer.Option(help="sqlite:///file.db [HOOKWRIGHT_DATABASE, default sqlite:///hookwright.db]")] = None,
     role: Annotated[str | None, typer.Option(help="What this process does; on SQLite only `all`. [HOOKWRIGHT_ROLE]")] = None,
 ) -> None:
     """Run the server. Every setting is also an environment variable: see docs/settings.md."""
+    import structlog
+    import uvloop
+
+    from hookwright.config import Settings
+    from hookwright.telemetry import configure_logs
+
     settings = Settings.load(host=host, port=port, database=database, role=role)
     configure_logs(settings.log_level, settings.log_format)
-    for switch in settings.unsafe_switches():
-        log.warning("unsafe", switch=switch)
+    raise_file_limit(settings)
+    if not _for_people(settings):
+        log = structlog.get_logger("hookwright")
+        for switch in settings.unsafe_switches():
+            log.warning("unsafe", switch=switch)
     uvloop.run(_serve(settings))
 
 
-async def _serve(settings: Settings) -> None:
+def files_wanted(settings: "Settings") -> int:
+    """Open files that a server with these settings may come to need."""
+    return settings.max_connections + settings.concurrency + _SPARE_FILES
+
+
+def raise_file_limit(settings: "Settings") -> None:
+    """Take as many open files as the settings may need and the system grants; `doctor` says if that is too few."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = files_wanted(settings)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+async def _serve(settings: "Settings") -> None:
+    import structlog
+
+    from hookwright import __version__, runtime
+
+    log = structlog.get_logger("hookwright")
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def signalled(number: int) -> None:
+        if stop.is_set():
+            os._exit(128 + number)  # at once: what was acknowledged is committed, and is taken up at the next start
+        if _for_people(settings):
+            typer.echo(f"\nStopping; attempts under way get {settings.shutdown_grace:g} s. Once more to end at once.", err=True)
+        stop.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, signalled, number)
 
     def ready(port: int) -> None:
-        log.info("listening", url=f"http://{settings.host}:{port}", database=settings.database, version=__version__)
+        if _for_people(settings):
+            typer.echo(banner(settings, port), err=True)
+        else:
+            log.info("listening", url=_url(settings, port), database=settings.database, version=__version__)
 
     await runtime.serve(settings, stop, ready)
-    log.info("stopped")
+    if not _for_people(settings):
+        log.info("stopped")
+
+
+def _for_people(settings: "Settings") -> bool:
+    return settings.log_format == "console" or (settings.log_format == "auto" and sys.stderr.isatty())
+
+
+def _url(settings: "Settings", port: int) -> str:
+    return f"http://[{settings.host}]:{port}" if ":" in settings.host else f"http://{settings.host}:{port}"
+
+
+def banner(settings: "Settings", port: int) -> str:
+    """What somebody who has just started a server wants to know."""
+    from hookwright import __version__
+
+    url, path = _url(settings, port), settings.database_path.absolute()
+    configured = settings.jwt_secret is not None and settings.encryption_keys is not None
+    elsewhere = "" if settings.port == port else f" --url {url}"
+    lines = [
+        f"Hookwright {__version__}",
+        "",
+        f"  API        {url}/api/v1   (documentation: {url}/docs)",
+        f"  Data       {path}",
+        "  Secrets    " + ("configured" if configured else f"{settings.key_file.absolute()}  (back it up with the data)"),
+        f"  A token    hookwright token create --name first{elsewhere}",
+        "  Stop       Ctrl-C",
+    ]
+    lines += [f"  Unsafe     {switch}" for switch in settings.unsafe_switches()]
+    return "\n".join([*lines, ""])

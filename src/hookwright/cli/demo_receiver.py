@@ -1,0 +1,103 @@
+"""The other side of the demo: one HTTP server with three endpoints, which trusts nothing that it is sent.
+
+The signature is checked here with a few lines of its own, from the Standard Webhooks specification and the standard
+library, not with the code that made it.
+"""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import Awaitable, Callable, Mapping
+
+from aiohttp import web
+
+from hookwright.cli.demo_events import Event
+
+TOLERANCE_SECONDS = 300
+SLOW_SECONDS = 0.4
+FAILURES = 2
+
+
+def is_signed(secret: str, headers: Mapping[str, str], body: bytes) -> bool:
+    """Whether these are the signature headers that `secret` (`whsec_...`) makes for this body, just now."""
+    ident, timestamp = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
+    if not timestamp.isdigit() or abs(time.time() - int(timestamp)) > TOLERANCE_SECONDS:
+        return False
+    mac = hmac.new(base64.b64decode(secret.removeprefix("whsec_")), f"{ident}.{timestamp}.".encode() + body, hashlib.sha256)
+    wanted = "v1," + base64.b64encode(mac.digest()).decode()
+    return any(hmac.compare_digest(wanted.encode(), given.encode()) for given in headers.get("webhook-signature", "").split(" "))
+
+
+class Endpoint:
+    """One of the three: how it behaves, and what it has seen. `arrived`: by event, when it was taken (Unix seconds)."""
+
+    def __init__(self, name: str, does: str) -> None:
+        self.name, self.does = name, does
+        self.secret = ""
+        self.attempts = self.verified = self.repeated = 0
+        self.altered: list[str] = []
+        self.arrived: dict[str, float] = {}
+        self._tries: dict[str, int] = {}
+
+    async def receive(self, request: web.Request, events: Mapping[str, Event]) -> web.Response:
+        body = await request.read()
+        self.attempts += 1
+        if not is_signed(self.secret, request.headers, body):
+            return web.Response(status=401, text="this signature is not right")
+        self.verified += 1
+        answer = await self._behave(request.headers["webhook-id"])
+        if answer is not None:
+            return answer
+        ident = json.loads(body)["id"]
+        if events[ident].body != body:
+            self.altered.append(ident)
+        self.repeated += ident in self.arrived
+        self.arrived.setdefault(ident, time.time())
+        return web.Response(status=204)
+
+    async def _behave(self, message: str) -> web.Response | None:
+        """An answer other than "thank you", or None."""
+        if self.name == "slow":
+            await asyncio.sleep(SLOW_SECONDS)
+        elif self.name == "flaky":
+            tries = self._tries[message] = self._tries.get(message, 0) + 1
+            if tries <= FAILURES:
+                return web.Response(status=503 if tries == 1 else 500, text=f"not yet: failure {tries} of {FAILURES}")
+        return None
+
+
+class Receiver:
+    """Listens on a free loopback port while it is entered; `url(endpoint)` is where."""
+
+    def __init__(self, events: Mapping[str, Event]) -> None:
+        self.endpoints = (
+            Endpoint("healthy", "answers 204 at once"),
+            Endpoint("flaky", f"fails {FAILURES} times, then answers 204"),
+            Endpoint("slow", f"answers 204 after {SLOW_SECONDS * 1000:.0f} ms"),
+        )
+        self._events = events
+
+    async def __aenter__(self) -> "Receiver":
+        application = web.Application()
+        for endpoint in self.endpoints:
+            application.router.add_post(f"/{endpoint.name}", self._handler(endpoint))
+        self._runner = web.AppRunner(application, handle_signals=False, access_log=None)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0, backlog=1024).start()
+        self.port = int(self._runner.addresses[0][1])
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._runner.cleanup()
+
+    def url(self, endpoint: Endpoint) -> str:
+        return f"http://127.0.0.1:{self.port}/{endpoint.name}"
+
+    def _handler(self, endpoint: Endpoint) -> Callable[[web.Request], Awaitable[web.Response]]:
+        async def handle(request: web.Request) -> web.Response:
+            return await endpoint.receive(request, self._events)
+
+        return handle

@@ -1,0 +1,103 @@
+"""Which installation a command works on, and who has its database: a running server, or nobody.
+
+A SQLite file has one owner. So a command takes the file's lock; where a server holds it, the command asks that server
+over HTTP. Taking the lock is the test: nothing is opened before, and nothing is decided on what was true a moment ago.
+"""
+
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from hookwright import keyfile
+from hookwright.cli.arguments import THE_ORGANIZATION
+from hookwright.cli.client import Client, Refused, Unreachable, server_url, sign_token
+from hookwright.cli.console import Failed
+from hookwright.config import Settings
+from hookwright.errors import ConfigurationError, StoreRefused
+from hookwright.store import Store
+from hookwright.store.organizations import HasOrganizations
+
+
+class Installation(msgspec.Struct, frozen=True, kw_only=True):
+    """What was said on the command line about where to work. `url`, `token`: of a server, if they were given."""
+
+    settings: Settings
+    url: str | None = None
+    token: str | None = None
+    organization: str = THE_ORGANIZATION
+
+    @property
+    def path(self) -> Path:
+        return self.settings.database_path.absolute()
+
+    def client(self) -> Client:
+        """A client for the server that holds this database, or the one at `url`. Asks it once. Raises Failed."""
+        url = self.url or server_url(self.settings)
+        client = Client(url, self.token or sign_token(self._secret(), self.organization))
+        try:
+            client.get("auth", "api-key")
+        except Unreachable as error:
+            if self.url is not None:
+                raise
+            raise Failed(
+                f"{self.path} is in use{holder_of(self.path)}, but {error}; if its server listens elsewhere, say where with --url"
+            ) from error
+        except Refused as error:
+            if error.status == 401 and self.token is None:
+                raise Failed(
+                    f"the server at {url} does not accept a token made with the secret known here: it is another installation's, or has "
+                    "another HOOKWRIGHT_JWT_SECRET; name the right server with --url, or give a --token"
+                ) from error
+            if error.status != 403:  # a key that may not see keys may still do what is wanted
+                raise
+        return client
+
+    def _secret(self) -> str:
+        if self.settings.jwt_secret is not None:
+            return self.settings.jwt_secret.get_secret_value()
+        if not self.settings.key_file.exists():
+            raise ConfigurationError(
+                f"no secret to make a token with: there is no key file {self.settings.key_file.absolute()}; "
+                "name the installation with --database, set HOOKWRIGHT_JWT_SECRET, or give a --token"
+            )
+        return keyfile.open_or_create(self.settings.key_file).jwt_secret
+
+
+def is_held(error: StoreRefused) -> bool:
+    """Whether the database was refused because another process has it."""
+    return isinstance(error.__cause__, BlockingIOError)
+
+
+def holder_of(path: Path) -> str:
+    """` by process 123`, as its lock file says, or nothing."""
+    with suppress(OSError):
+        path = path.resolve()
+        pid = path.with_name(path.name + ".lock").read_text("ascii", "replace").strip()
+        return f" by process {pid}" if pid.isdigit() else ""
+    return ""
+
+
+def check_new(installation: Installation) -> None:
+    """Refuse to begin a database beside a server that most likely has another one: wrong folder, not a fresh start."""
+    if installation.path.exists():
+        return
+    url = server_url(installation.settings)
+    try:
+        Client(url, "none").get("health", "ping")
+    except Failed:
+        return
+    raise Failed(
+        f"there is no database {installation.path}, but a server answers at {url}: run this in that server's folder, "
+        "name its database with --database, or give --url and --token"
+    )
+
+
+async def ensure_keys(settings: Settings, store: Store) -> None:
+    """Make the key file before the first row is: a database with rows and without its keys is refused at start."""
+    if settings.jwt_secret is not None and settings.encryption_keys is not None:
+        return
+    kept = keyfile.open_or_create(settings.key_file)
+    if kept.created and await store.read(HasOrganizations()):
+        settings.key_file.unlink()
+        raise ConfigurationError(f"{settings.database_path} holds data, but its key file {settings.key_file} is gone: restore it first")

@@ -1,0 +1,114 @@
+"""Looking at a database file without changing it: for `doctor`, and to say what a migration would do.
+
+Only for who holds the file's lock: one connection, read-only, closed before the answer is given.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import apsw
+import msgspec
+
+from hookwright.errors import StoreRefused
+from hookwright.stores.sqlite.connections import APPLICATION_ID, migrations, schema_version
+from hookwright.stores.sqlite.registry import load_sql
+
+SQL = load_sql("examination")
+
+
+class Backlog(msgspec.Struct, frozen=True, kw_only=True):
+    """`live` deliveries; of those `held` at disabled endpoints; `oldest_due_at`: Unix ms, of those that are not held.
+
+    `newest_at`: when the newest message was created (Unix ms). None where there is none.
+    """
+
+    live: int
+    held: int
+    disabled_endpoints: int
+    oldest_due_at: int | None
+    newest_at: int | None
+
+
+class Examination(msgspec.Struct, frozen=True, kw_only=True):
+    """`problems`: what SQLite's full check found, at most ten lines. `pending`: steps of migration to come, by name.
+
+    `backlog` is None when the schema is not the newest.
+    """
+
+    version: int
+    newest: int
+    pending: tuple[str, ...]
+    problems: tuple[str, ...]
+    backlog: Backlog | None
+
+
+def steps_to_come(path: Path) -> tuple[int, tuple[str, ...]]:
+    """The schema version of the file (0 if there is no file), and the steps that lead to the newest. Raises StoreRefused."""
+    if not path.exists():
+        return 0, tuple(name for name, _ in migrations())
+    connection = _open(path)
+    try:
+        return _steps(connection, path)
+    except apsw.Error as error:
+        raise _refusal(path, error) from error
+    finally:
+        connection.close()
+
+
+def examine(path: Path) -> Examination:
+    """All of the file is read. Raises StoreRefused: not a database, not ours, unreadable, from a newer version."""
+    connection = _open(path)
+    try:
+        version, pending = _steps(connection, path)
+        rows = connection.execute("pragma integrity_check(10)").fetchall()
+        problems = tuple(str(row[0]) for row in rows if row[0] != "ok")
+        backlog = None if pending or problems else _backlog(connection)
+    except apsw.Error as error:
+        raise _refusal(path, error) from error
+    finally:
+        connection.close()
+    return Examination(version=version, newest=version + len(pending), pending=pending, problems=problems, backlog=backlog)
+
+
+def sqlite_version() -> str:
+    return apsw.sqlite_lib_version()
+
+
+def _open(path: Path) -> apsw.Connection:
+    try:
+        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        connection.set_busy_timeout(5000)
+    except apsw.Error as error:
+        raise _refusal(path, error) from error
+    return connection
+
+
+def _steps(connection: apsw.Connection, path: Path) -> tuple[int, tuple[str, ...]]:
+    mark: Any = connection.execute("pragma application_id").fetchall()[0][0]
+    tables: Any = connection.execute("select count(*) from sqlite_schema").fetchall()[0][0]
+    version, names = schema_version(connection), [name for name, _ in migrations()]
+    if mark != APPLICATION_ID and (mark or tables or version):
+        raise StoreRefused(f"{path} is another program's SQLite database")
+    if version > len(names):
+        raise StoreRefused(f"{path} was written by a newer Hookwright (schema {version}, this one knows {len(names)}); upgrade first")
+    return version, tuple(names[version:])
+
+
+def _backlog(connection: apsw.Connection) -> Backlog:
+    live, held, oldest = _row(connection, SQL.backlog)
+    (disabled,) = _row(connection, SQL.disabled_endpoints)
+    (newest,) = _row(connection, SQL.newest_message)
+    return Backlog(live=live, held=held, disabled_endpoints=disabled, oldest_due_at=oldest, newest_at=newest)
+
+
+def _row(connection: apsw.Connection, sql: str) -> tuple[Any, ...]:
+    row: tuple[Any, ...] = connection.execute(sql).fetchall()[0]
+    return row
+
+
+def _refusal(path: Path, error: apsw.Error) -> StoreRefused:
+    if isinstance(error, apsw.NotADBError):
+        return StoreRefused(f"{path} is not a SQLite database (or its first page is corrupt)")
+    if isinstance(error, apsw.CorruptError):
+        return StoreRefused(f"{path} is corrupt: {error}; restore a backup")
+    return StoreRefused(f"{path} cannot be read: {error}")
