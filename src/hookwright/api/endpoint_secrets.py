@@ -56,8 +56,7 @@ async def rotate(
 ) -> Response:
     """The old secret goes on signing beside the new one for the grace period. A made secret is of the old one's kind.
 
-    The answer is the new secret: clients from version 2 on read it. A repeated request is answered with what is current
-    when it comes, so that no secret lies open among the remembered answers.
+    The answer is the new secret: clients from version 2 on read it. For a repetition of the request it is kept sealed.
     """
     services, application = services_of(request), caller.application.id
     body = body or EndpointSecretRotateIn.model_validate({})
