@@ -148,9 +148,10 @@ class Model:
 
     def _check_schedule(self, settlement: Settlement, attempts: int) -> None:
         assert settlement.due_at is not None
-        step, wait = self._retries.schedule[attempts - 1], (settlement.due_at - settlement.now) / 1000
-        longest = max(step * (1 + self._retries.jitter), 40.0 if settlement.attempt and settlement.attempt.response_status in (429, 503) else 0)
-        self.check(step * (1 - self._retries.jitter) - 0.01 <= wait <= longest + 1.01, f"{settlement.key} waits {wait} s instead of {step} s")
+        step, jitter, wait = self._retries.schedule[attempts - 1], self._retries.jitter, (settlement.due_at - settlement.now) / 1000
+        asked = settlement.attempt is not None and settlement.attempt.response_status in (429, 503)
+        longest = max(step * (1 + jitter), self._retries.longest_retry_after if asked else 0)
+        self.check(step * (1 - jitter) - 0.01 <= wait <= longest + 0.01, f"{settlement.key} waits {wait} s instead of {step} s")
 
     def _end(self, key: Key, state: State, attempts: int) -> None:
         del self.live[key]
@@ -182,13 +183,10 @@ class Model:
         for key, due_at in rows:
             if key in self.live:
                 continue
-            of_pair = [ended.state for other, ended in self.ended.items() if (other.endpoint, other.message) == (key.endpoint, key.message)]
-            self.check(State.FAIL in of_pair and State.SUCCESS not in of_pair, f"{key} was recovered without need")
-            self.check(not any((k.endpoint, k.message) == (key.endpoint, key.message) for k in self.live), f"{key} was recovered while live")
-            place = Delivery(
-                key=key, application="", organization="", trigger=Trigger.RECOVER, due_at=due_at, created_at=command.now
-            )  # fmt: skip
-            self._add(place)
+            rounds = [ended.state for other, ended in self.ended.items() if _pair(other) == _pair(key)]
+            self.check(State.FAIL in rounds and State.SUCCESS not in rounds, f"{key} was recovered without need")
+            self.check(all(_pair(other) != _pair(key) for other in self.live), f"{key} was recovered while it was live")
+            self._add(Delivery(key=key, application="", organization="", trigger=Trigger.RECOVER, due_at=due_at, created_at=command.now))
 
     def _expunged(self, command: ExpungeContent, _: None) -> None:
         self.expunged.add(command.message)
@@ -219,3 +217,7 @@ class Model:
         late = place.since < self._clock.now()  # within the millisecond of the change, an attempt counts as under way
         self.check(not (late and place.disabled), f"{place.id} was sent to after it was disabled")
         self.check(not (late and place.deleted), f"{place.id} was sent to after it was deleted")
+
+
+def _pair(key: Key) -> tuple[str, str]:
+    return key.endpoint, key.message

@@ -2,8 +2,8 @@
 
 import asyncio
 import random
-from email.utils import format_datetime
 from datetime import UTC, datetime
+from email.utils import format_datetime
 
 import msgspec
 
@@ -48,6 +48,7 @@ class Receivers:
 
     def _respond(self, kind: str) -> Response:
         seconds = self._rand.randrange(40)
+        date = datetime.fromtimestamp(self._clock.now() // 1000 + seconds, UTC)
         match kind:
             case "error":
                 return Response(500, b"no", False)
@@ -56,7 +57,7 @@ class Receivers:
             case "busy":
                 return Response(429, b"", False, str(seconds))
             case "busy until":
-                return Response(503, b"", False, format_datetime(datetime.fromtimestamp(self._clock.now() // 1000 + seconds, UTC), usegmt=True))
+                return Response(503, b"", False, format_datetime(date, usegmt=True))
             case "redirect":
                 return Response(302, b"", False)
         return Response(204, b"", False)

@@ -48,6 +48,7 @@ class World:
         self.node: Node | None = None
         self._old: list[Owner] = []
         self._starting: asyncio.Task[None] | None = None
+        self._stopping = False
 
     def _tell(self, violation: Violation) -> None:
         if not self.broken.done():
@@ -68,6 +69,8 @@ class World:
     async def _start(self) -> None:
         while self.node is None:
             await asyncio.sleep(self.rand.choice((0.0, 0.1, 3.0)))
+            while self._stopping:  # noqa: ASYNC110  # virtual time costs nothing
+                await asyncio.sleep(0.1)
             if self.process is None:
                 self.process = Process(self)
             node = Node(self, self.process)
@@ -102,12 +105,16 @@ class World:
             self.start()
 
     async def stop_node(self) -> None:
-        """A graceful stop: it leaves nothing owned behind."""
+        """A graceful stop, after the last request was answered: it leaves nothing owned behind."""
         node, self.node = self.node, None
         if node is None:
             return
+        self._stopping = True
+        while node.requests:
+            await asyncio.wait(node.requests)
         node.stopping.set()
         await asyncio.wait([node.task])
+        self._stopping = False
         if not node.dead and not self.weather:
             self.model.check(not any(row.owner for row in self.model.live.values()), "P3: a graceful stop left rows owned")
 
@@ -116,12 +123,16 @@ class World:
         await self.stop_node()
         if self.process is not None:
             await self.process.spawn(self.process.store.close())
+            self.process = None
 
     async def bury(self) -> None:
-        for owner in self._old:
+        """Nothing of the story goes on."""
+        for owner in (*self._old, *([self.process] if self.process is not None else [])):
             owner.kill()
-            while owner.tasks:
-                await asyncio.wait(owner.tasks)
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+            for task in others:
+                task.cancel()
+            await asyncio.wait(others)
 
 
 class Process(Owner):
@@ -252,6 +263,7 @@ class Node(Owner):
         self.store = NodeStore(process, self)
         self.sender = NodeSender(world.receivers, world.model, self, BOUNDS.attempts, BOUNDS.per_endpoint)
         self.stopping = asyncio.Event()
+        self.requests: set[asyncio.Task[Any]] = set()
         self._ready = asyncio.Event()
 
     async def start(self) -> bool:
@@ -274,7 +286,11 @@ class Node(Owner):
 
     async def call(self, work: Callable[[Services], Awaitable[R]]) -> R:
         """A caller's request: it dies with the node (CancelledError)."""
-        return await self.spawn(work(self.services))  # type: ignore[arg-type]
+        request = self.spawn(work(self.services))  # type: ignore[arg-type]
+        self.requests.add(request)
+        request.add_done_callback(self.requests.discard)
+        answer: R = await request
+        return answer
 
     def check_bounds(self) -> None:
         """Room is given away before the commit and counted after it; claims come in whole slices."""

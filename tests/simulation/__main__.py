@@ -1,0 +1,35 @@
+"""`python -m tests.simulation --seeds 1000` tells that many stories; `--seed N` tells one again."""
+
+import argparse
+import logging
+import sys
+import time
+
+from tests.simulation.scenario import simulate
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation")
+    parser.add_argument("--seeds", type=int, default=1000, help="how many seeds")
+    parser.add_argument("--first", type=int, default=0, help="the first of them")
+    parser.add_argument("--seed", type=int, help="this one alone, with the engine's log")
+    arguments = parser.parse_args()
+    seeds = range(arguments.first, arguments.first + arguments.seeds)
+    if arguments.seed is not None:
+        seeds = range(arguments.seed, arguments.seed + 1)
+    else:
+        logging.disable(logging.CRITICAL)
+    began, requests = time.monotonic(), 0
+    for done, seed in enumerate(seeds, start=1):
+        try:
+            requests += simulate(seed)
+        except BaseException:
+            print(f"seed {seed} failed; replay it: python -m tests.simulation --seed {seed}", file=sys.stderr)
+            raise
+        if done % 50 == 0 or done == len(seeds):
+            print(f"{done}/{len(seeds)} seeds, {requests} requests, {time.monotonic() - began:.1f} s", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

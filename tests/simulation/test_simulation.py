@@ -1,0 +1,111 @@
+"""The promises hold in a hundred stories of crashes, zombies and full disks; and the simulation notices when they do not.
+
+`python -m tests.simulation --seed N` tells one of them again.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import apsw
+import pytest
+
+from hookwright.store.deliveries import Resend
+from hookwright.stores.sqlite import deliveries
+from hookwright.stores.sqlite.groups import Groups, _answer
+from hookwright.stores.sqlite.registry import WRITERS
+from tests.simulation.model import Violation
+from tests.simulation.scenario import simulate
+
+SEEDS = 100
+PATIENCE = 200
+"""Seeds within which a planted bug must be found."""
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+@pytest.mark.parametrize("tenth", range(10))
+def test_every_promise_holds_whatever_fails(tenth: int) -> None:
+    for seed in range(tenth * SEEDS // 10, (tenth + 1) * SEEDS // 10):
+        simulate(seed)
+
+
+def test_a_seed_tells_the_same_story_again() -> None:
+    assert simulate(7) == simulate(7)
+
+
+def _found() -> str:
+    """What the simulation says of the code as it is now."""
+    for seed in range(PATIENCE):
+        try:
+            simulate(seed)
+        except Violation as violation:
+            return str(violation)
+    raise AssertionError(f"{PATIENCE} seeds did not find the planted bug")
+
+
+def test_a_settlement_without_its_fence_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    unfenced = "where endpoint = ? and message = ? and round = ? and ? is not null and ? is not null"
+    for name in ("end_fenced", "reschedule"):
+        sql = getattr(deliveries.SQL, name)
+        planted = sql.replace("where endpoint = ? and message = ? and round = ? and owner = ? and attempts = ?", unfenced)
+        assert planted != sql
+        monkeypatch.setattr(deliveries.SQL, name, planted)
+    assert "P4" in _found()
+
+
+def test_an_acknowledgement_before_the_commit_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def commit(self: Any, group: list[Any]) -> None:
+        try:
+            self._connection.execute("begin immediate")
+            for item in group:
+                self._carry_out(item)
+            for item in group:
+                _answer(item)
+            await self._offload.run(self._sync)
+        except apsw.Error as error:
+            self._fail(group, error)
+
+    monkeypatch.setattr(Groups, "_commit", commit)
+    assert "P1" in _found()
+
+
+def test_a_resend_that_cancels_the_scheduled_retry_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    handler = WRITERS[Resend]
+
+    def resend(db: apsw.Connection, command: Resend) -> Any:
+        delivery = handler(db, command)
+        db.execute("delete from deliveries where endpoint = ? and message = ? and round = 0", (command.endpoint, command.message))
+        return delivery
+
+    monkeypatch.setitem(WRITERS, Resend, resend)
+    assert _found()
+
+
+def test_a_conflict_with_what_is_not_kept_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A producer takes "this event id exists" for "it is safe"."""
+    carry_out = Groups._carry_out
+
+    def tell_at_once(self: Any, item: Any) -> None:
+        carry_out(self, item)
+        if item.error is not None and not item.answer.done():
+            item.answer.set_exception(item.error)
+
+    monkeypatch.setattr(Groups, "_carry_out", tell_at_once)
+    assert "was refused as taken" in _found()
+
+
+def test_rows_that_are_not_taken_over_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deliveries.SQL, "take_over", "update deliveries set owner = 0 where owner = -1 and ?")
+    assert "P3" in _found()
+
+
+def test_asyncio_is_left_as_it_was() -> None:
+    simulate(0)
+    assert asyncio.run(asyncio.sleep(0, "real time again")) == "real time again"
