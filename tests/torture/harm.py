@@ -72,8 +72,18 @@ def kill(folder: Path, plan: Plan, progress: Progress) -> Verdict:
             first = world.first_arrival(began)
             restarts.append(first)
             shown = "-" if first is None else f"{first:.2f}"
+            used = f"{world.cpu_seconds():.2f}"
             rows.append(
-                (str(number), str(acknowledged), str(under_way), str(exposures[-1]), f"{listening:.2f}", shown, "yes" if young else "")
+                (
+                    str(number),
+                    str(acknowledged),
+                    str(under_way),
+                    str(exposures[-1]),
+                    f"{listening:.2f}",
+                    shown,
+                    used,
+                    "yes" if young else "",
+                )
             )
             progress(f"kill {number} of {plan.times} at {acknowledged} acknowledged; first delivery again after {shown} s")
         checks = finish(world)
@@ -90,7 +100,8 @@ def kill(folder: Path, plan: Plan, progress: Progress) -> Verdict:
         "answered, not settled",
         "listening after s",
         "first delivery after s",
-        "killed again while starting",
+        "CPU s by then",
+        "killed while starting",
     )
     return Verdict(f"kill -9, {plan.times} times, {plan.messages} messages", columns, tuple(rows), tuple(checks))
 

@@ -54,13 +54,13 @@ class TortureReceiver:
         started = threading.Event()
         self._loop = uvloop.new_event_loop()
 
-        async def begin() -> asyncio.Server:
+        async def begin() -> asyncio.AbstractServer:
             return await self._loop.create_server(lambda: Serving(self._handle, self.connections), "127.0.0.1", 0, backlog=4096)
 
         def run() -> None:
             asyncio.set_event_loop(self._loop)
             server = self._loop.run_until_complete(begin())
-            self.port: int = server.sockets[0].getsockname()[1]
+            self.port: int = server.sockets[0].getsockname()[1]  # type: ignore[attr-defined]
             started.set()
             self._loop.run_forever()
             self._loop.close()
