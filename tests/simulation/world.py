@@ -110,12 +110,13 @@ class World:
         if node is None:
             return
         self._stopping = True
+        fine = not self.weather and asyncio.get_running_loop().time() >= self.full_until
         while node.requests:
             await asyncio.wait(node.requests)
         node.stopping.set()
         await asyncio.wait([node.task])
         self._stopping = False
-        if not node.dead and not self.weather:
+        if fine and not node.dead:
             self.model.check(not any(row.owner for row in self.model.live.values()), "P3: a graceful stop left rows owned")
 
     async def end(self) -> None:

@@ -11,7 +11,6 @@ from typing import Any
 import apsw
 import msgspec
 
-from hookwright import ids
 from hookwright.domain.attempts import Attempt
 from hookwright.domain.deliveries import FINAL, Delivery, Key, State, Trigger
 from hookwright.domain.messages import Content, Message
@@ -106,7 +105,7 @@ def _settle(db: apsw.Connection, s: Settlement) -> bool:
         application, organization, trigger = rows[0]
         attempts = s.fence.attempts + (s.attempt is not None)
         last = s.attempt.id if s.attempt else None
-        end_delivery(db, s.key, application, organization, trigger, s.state, attempts, last, s.now)
+        end_delivery(db, s.key, application, organization, trigger, s.state, attempts, last, s.created_at, s.now)
     else:
         db.execute(SQL.reschedule, (s.due_at, *fenced))
         if not db.changes():
@@ -120,11 +119,12 @@ def _settle(db: apsw.Connection, s: Settlement) -> bool:
 
 def end_delivery(
     db: apsw.Connection, key: Key, application: str, organization: str, trigger: int, state: State, attempts: int,
-    last_attempt: str | None, now: int,
+    last_attempt: str | None, created_at: int, now: int,
 ) -> None:  # fmt: skip
     """Write the final record of a delivery whose live row this transaction removes (P2), and count it.
 
-    A message counts once per endpoint, by the best that any of its rounds came to: success, else fail, else canceled.
+    A message counts once per endpoint, in the hour of its creation (`created_at`, the same time as its id carries), by
+    the best that any of its rounds came to: success, else fail, else canceled.
     """
     before = [State(row[0]) for row in db.execute(SQL.ended_states, (key.endpoint, key.message))]
     db.execute(
@@ -133,7 +133,7 @@ def end_delivery(
     )
     old = min(before, key=_RANK.__getitem__, default=None)
     if old is None or _RANK[state] < _RANK[old]:
-        hour = ids.created_at(key.message) // HOUR
+        hour = created_at // HOUR
         db.execute(_COUNT[state], (key.endpoint, hour, 1))
         if old is not None:
             db.execute(_COUNT[old], (key.endpoint, hour, -1))
@@ -164,16 +164,16 @@ def cancel_deliveries(db: apsw.Connection, command: CancelDeliveries) -> int:
         ended += cancel(db, rows, command.now)
         if ended >= command.limit:
             break
-        db.execute(SQL.cleared, (command.now, endpoint))
+    db.execute(SQL.cleared, (command.now, command.limit))
     return ended
 
 
 def cancel(db: apsw.Connection, rows: Sequence[tuple[Any, ...]], now: int) -> int:
     """End live rows as canceled. A row: endpoint, message, round, application, organization, trigger, attempts, created_at."""
-    for endpoint, message, round, application, organization, trigger, attempts, _ in rows:
+    for endpoint, message, round, application, organization, trigger, attempts, created_at in rows:
         key = Key(endpoint, message, round)
         db.execute(SQL.delete_live, (key.endpoint, key.message, key.round))
-        end_delivery(db, key, application, organization, trigger, State.CANCELED, attempts, None, now)
+        end_delivery(db, key, application, organization, trigger, State.CANCELED, attempts, None, created_at, now)
     return len(rows)
 
 

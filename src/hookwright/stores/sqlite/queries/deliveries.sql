@@ -71,11 +71,16 @@ on conflict do update set fail = fail + ?3
 insert into counters (endpoint, hour, canceled) values (?1, ?2, ?3)
 on conflict do update set canceled = canceled + ?3
 
--- name: to_clear
-select id from endpoints indexed by endpoints_to_clear where deleted_at is not null and cleared_at is null limit ?
+-- name: to_clear  (only those with rows: thousands without any must not hide the others from a slice)
+select id from endpoints indexed by endpoints_to_clear
+where deleted_at is not null and cleared_at is null and exists (select 1 from deliveries where endpoint = endpoints.id)
+limit ?
 
 -- name: cleared
-update endpoints set cleared_at = ? where id = ?
+update endpoints set cleared_at = ? where id in (
+  select id from endpoints indexed by endpoints_to_clear
+  where deleted_at is not null and cleared_at is null and not exists (select 1 from deliveries where endpoint = endpoints.id)
+  limit ?)
 
 -- name: live_of
 select endpoint, message, round, application, organization, trigger, attempts, created_at

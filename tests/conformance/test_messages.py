@@ -1,0 +1,158 @@
+"""Creating messages: all of it or nothing (P1)."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from hookwright.domain.deliveries import Delivery, Key
+from hookwright.domain.endpoints import Endpoint
+from hookwright.domain.messages import Content, Message
+from hookwright.errors import Conflict, NotFound
+from hookwright.store.applications import DeleteApplication
+from hookwright.store.deliveries import ClaimDue, CountLive, Forget
+from hookwright.store.endpoints import DeleteEndpoint
+from hookwright.store.messages import CreateMessage, DeliveryKeys, FindMessage
+
+from .conftest import OpenStore
+from .makers import HOUR, ORG, OWNER, World, check
+
+
+def creation(world: World, *endpoints: Endpoint, body: bytes = b"{}", **fields: Any) -> CreateMessage:
+    ident, at = world.mint.mint_timed("msg", world.now)
+    values = {"application": world.app, "event_type": "a.b", "content_expires_at": at + HOUR} | fields
+    message = Message(id=ident, organization=ORG, created_at=at, **values)
+    deliveries = tuple(
+        Delivery(key=Key(one.id, ident), application=message.application, organization=ORG, due_at=at, created_at=at) for one in endpoints
+    )
+    return CreateMessage(message=message, content=Content(body), deliveries=deliveries)
+
+
+def test_a_message_and_all_its_deliveries_are_there_after_reopening(stores: OpenStore) -> None:
+    async def story() -> None:
+        async with stores() as store:
+            world = World(store)
+            await world.application()
+            one, two = await world.endpoint(), await world.endpoint()
+            command = creation(world, one, two, body=b'{ "kept":  "exactly" }', channels=("c",), event_id="e")
+            created = await store.write(command)
+            assert (created.message, created.deliveries) == (command.message, command.deliveries)
+        async with stores() as store:
+            found = await store.read(FindMessage(application=world.app, ref=command.message.id))
+            assert found is not None
+            assert (found.message, found.content) == (command.message, command.content)
+            keys = await store.read(DeliveryKeys(application=world.app, message=command.message.id))
+            assert keys == [Key(one.id, command.message.id), Key(two.id, command.message.id)]
+
+    asyncio.run(story())
+
+
+def test_a_message_without_deliveries_is_stored_all_the_same(stores: OpenStore) -> None:
+    async def story(world: World) -> None:
+        command = creation(world)
+        await world.store.write(command)
+        assert await world.store.read(FindMessage(application=world.app, ref=command.message.id)) is not None
+        assert await world.store.read(CountLive()) == 0
+
+    check(stores, story)
+
+
+def test_an_event_id_that_was_used_is_a_conflict_and_leaves_nothing(stores: OpenStore) -> None:
+    async def story(world: World) -> None:
+        endpoint = await world.endpoint()
+        await world.store.write(creation(world, endpoint, event_id="e"))
+        again = creation(world, endpoint, event_id="e")
+        with pytest.raises(Conflict):
+            await world.store.write(again)
+        assert await world.store.read(FindMessage(application=world.app, ref=again.message.id)) is None
+        assert await world.store.read(CountLive()) == 1
+
+    check(stores, story)
+
+
+def test_two_applications_may_use_the_same_event_id(stores: OpenStore) -> None:
+    async def story(world: World) -> None:
+        other = await world.application()
+        await world.store.write(creation(world, event_id="e"))
+        await world.store.write(creation(world, event_id="e", application=other.id))
+
+    check(stores, story)
+
+
+def test_a_conflict_in_a_group_is_the_answer_of_that_item_alone(stores: OpenStore) -> None:
+    async def story(world: World) -> None:
+        endpoint = await world.endpoint()
+        commands = [creation(world, endpoint, event_id=event_id) for event_id in ("a", "b", "a", None, "c")]
+        answers = await asyncio.gather(*(world.store.write(command) for command in commands), return_exceptions=True)
+        assert [isinstance(answer, Conflict) for answer in answers] == [False, False, True, False, False]
+        assert await world.store.read(CountLive()) == 4
+
+    check(stores, story)
+
+
+def test_an_endpoint_deleted_in_the_same_group_gets_no_delivery_and_the_others_do(stores: OpenStore) -> None:
+    async def story(world: World) -> None:
+        stays, goes = await world.endpoint(), await world.endpoint()
+        command = creation(world, stays, goes)
+        _, created = await asyncio.gather(
+            world.store.write(DeleteEndpoint(application=world.app, ref=goes.id, now=world.now)), world.store.write(command)
+        )
+        assert [delivery.key.endpoint for delivery in created.deliveries] == [stays.id]
+
+    check(stores, story)
+
+
+def test_a_message_to_a_deleted_application_is_not_found(stores: OpenStore) -> None:
+    async def story(world: World) -> None:
+        await world.store.write(DeleteApplication(organization=ORG, ref=world.app, now=world.now))
+        with pytest.raises(NotFound):
+            await world.store.write(creation(world))
+
+    check(stores, story)
+
+
+def test_an_application_of_another_organization_is_not_found(stores: OpenStore) -> None:
+    async def story(world: World) -> None:
+        command = creation(world)
+        foreign = CreateMessage(
+            message=Message(
+                id=command.message.id, organization="org_other", application=world.app, event_type="a", created_at=1, content_expires_at=2
+            ),
+            content=command.content, deliveries=(),
+        )  # fmt: skip
+        with pytest.raises(NotFound):
+            await world.store.write(foreign)
+
+    check(stores, story)
+
+
+def test_a_delivery_that_is_claimed_on_insert_is_not_claimed_again(stores: OpenStore) -> None:
+    async def story(world: World) -> None:
+        endpoint = await world.endpoint()
+        await world.message(endpoint, owner=OWNER)
+        due = await world.store.write(ClaimDue(endpoint=endpoint.id, owner=OWNER + 1, now=world.now + HOUR, limit=9, most_bytes=9))
+        assert due.claimed == ()
+
+    check(stores, story)
+
+
+def test_a_body_goes_when_its_time_has_come_and_the_message_stays(stores: OpenStore) -> None:
+    async def story(world: World) -> None:
+        command = creation(world)
+        await world.store.write(command)
+        assert await world.store.write(Forget(now=command.message.content_expires_at - 1, limit=10)) == 0
+        assert await world.store.write(Forget(now=command.message.content_expires_at, limit=10)) == 1
+        found = await world.store.read(FindMessage(application=world.app, ref=command.message.id))
+        assert found is not None
+        assert found.content is None
+
+    check(stores, story)
+
+
+def test_forgetting_takes_no_more_than_its_limit(stores: OpenStore) -> None:
+    async def story(world: World) -> None:
+        for _ in range(5):
+            await world.store.write(creation(world))
+        assert [await world.store.write(Forget(now=world.now + 2 * HOUR, limit=2)) for _ in range(4)] == [2, 2, 1, 0]
+
+    check(stores, story)
