@@ -6,6 +6,7 @@ backwards; what was acknowledged is delivered or claimable, and committed, befor
 
 import asyncio
 import contextlib
+import gc
 import os
 import random
 import resource
@@ -52,7 +53,9 @@ class Chance(msgspec.Struct, frozen=True):
 SPARE_FILES = 64
 """Open files beside connections: database, log, standard streams, sockets on their way out."""
 
-SYSTEM = Chance(SystemClock(), os.urandom, random.random)
+SYSTEM = Chance(SystemClock(), random.randbytes, random.random)
+"""Ids need to be unique, not secret, so their entropy is the seeded generator's; it costs no system call. Keys, secrets
+and nonces never come from here."""
 
 
 class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -166,6 +169,17 @@ def api_options(settings: Settings, keys: Keys) -> ApiOptions:
     return ApiOptions(jwt_secret=keys.jwt_secret, portal_url=settings.portal_url, max_body=settings.max_message_bytes, endpoints=rules)
 
 
+def calm_collector() -> None:
+    """What was loaded at the start stays for good, and a message leaves no cycles: look for them seldom.
+
+    Measured: the collector's default takes a tenth of the CPU of a delivered message, and its full runs are the
+    longest pauses that a caller sees.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 100)
+
+
 def allow_open_files(wanted: int) -> None:
     """Raise this process's own limit of open files as far as `wanted` and the system allow."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -178,6 +192,7 @@ async def serve(settings: Settings, stop: asyncio.Event, ready: Callable[[int], 
     """Run the whole server until `stop` is set. `ready` gets the port. Raises StoreRefused, ConfigurationError."""
     allow_open_files(settings.max_connections + settings.concurrency + SPARE_FILES)
     async with run_application(settings) as app:
+        calm_collector()
         await serve_http(
             app, host=settings.host, port=settings.port, stop=stop, ready=ready, limits=settings.limits(),
             grace_seconds=settings.shutdown_grace,
