@@ -149,9 +149,8 @@ def _tell(results: list[Result], good: bool, seconds: float) -> None:
         say("\nThis is not as it should be: please report it, with the table above.")
         return
     say(f"All of it arrived, unchanged, every request with a signature that verifies; {seconds:.1f} s in all. What you have seen:\n")
-    say(
-        f"- Each event was one API call, answered once it was safely on disk: {healthy.events} calls became {3 * healthy.events} deliveries."
-    )
+    calls = healthy.events
+    say(f"- Each event was one API call, answered once it was safely on disk: {calls} calls became {3 * calls} deliveries.")
     say(f"- healthy took every event at the first attempt, half of them within {healthy.median_ms:.0f} ms of the call.")
     say(f"- flaky refused every event twice. Each was tried again by the schedule ({flaky.attempts} attempts) until it was taken.")
     say("  The demo's schedule is in seconds; the real one goes on for three days.")

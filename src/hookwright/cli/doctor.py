@@ -132,6 +132,7 @@ def _ask(installation: "Installation") -> Iterator["Check"]:
     from hookwright.cli.checks import Check
     from hookwright.cli.client import Refused
 
+    note("The settings above are those of this shell; a server tells its own unsafe switches when it starts.")
     try:
         client = installation.client()
         begun = time.perf_counter()

@@ -35,9 +35,7 @@ def migrate(
         if as_json:
             say_json({"database": str(path), "served": True, "steps": [], "done": True})
         else:
-            say(
-                f"A server has {path}{holder_of(path).replace(' by', ':')}. It brought the schema up to date when it started; nothing to do."
-            )
+            say(f"{path} is in use{holder_of(path)}. A server brings the schema up to date when it starts; nothing to do.")
 
 
 def _steps(path: "Path") -> tuple[str, ...]:

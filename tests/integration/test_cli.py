@@ -1,0 +1,194 @@
+"""What all commands share: how they end, what they load, how they explain a refusal at start."""
+
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.harness import SECRET, ServerProcess, free_port, running_server
+from tests.integration.cli import PYTHON, environment, hookwright
+
+
+def one_line(text: str) -> str:
+    (line,) = text.strip().splitlines()
+    assert line.startswith("hookwright: ")
+    return line
+
+
+def test_help_says_what_each_command_does(tmp_path: Path) -> None:
+    run = hookwright(tmp_path, "--help")
+    assert run.status == 0
+    assert all(name in run.out for name in ("serve", "demo", "send", "token", "verify", "doctor", "migrate"))
+
+
+@pytest.mark.parametrize("arguments", [("token", "list"), ("doctor",), ("verify", "--secret", "x"), ("migrate", "--dry-run"), ("--help",)])
+def test_small_commands_do_not_load_the_server(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    script = "import sys\nsys.argv[0] = 'hookwright'\nfrom hookwright.cli import main\ntry:\n    main()\nexcept SystemExit:\n    pass\n"
+    script += "print([m for m in ('fastapi', 'aiohttp', 'uvicorn', 'uvloop') if m in sys.modules], file=sys.stderr)"
+    command = [sys.executable, "-c", script, *arguments]
+    done = subprocess.run(command, cwd=tmp_path, env=environment(), input=b"", capture_output=True, timeout=60)
+    assert done.stderr.decode().splitlines()[-1] == "[]"
+
+
+def test_an_unknown_command_is_a_wrong_call(tmp_path: Path) -> None:
+    assert hookwright(tmp_path, "deliver").status == 2
+
+
+def test_a_wrong_setting_is_named_with_its_value(tmp_path: Path) -> None:
+    run = hookwright(tmp_path, "serve", "--port", "99999")
+    assert run.status == 2
+    assert "HOOKWRIGHT_PORT=99999" in one_line(run.err)
+
+
+def test_every_wrong_setting_has_a_line_of_its_own(tmp_path: Path) -> None:
+    run = hookwright(tmp_path, "serve", concurrency="none", port="x")
+    assert [line.startswith("hookwright: HOOKWRIGHT_") for line in run.err.splitlines()] == [True, True]
+
+
+def test_listening_publicly_without_a_secret_is_refused_with_the_reason(tmp_path: Path) -> None:
+    run = hookwright(tmp_path, "serve", "--host", "0.0.0.0")
+    assert run.status == 2
+    assert "needs HOOKWRIGHT_JWT_SECRET" in one_line(run.err)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
+    with running_server(tmp_path) as server:
+        other = tmp_path / "other"
+        other.mkdir()
+        run = hookwright(other, "serve", "--port", str(server.port))
+    assert run.status == 2
+    assert "address already in use" in one_line(run.err).lower()
+
+
+def test_a_second_process_on_the_same_file_is_refused(tmp_path: Path) -> None:
+    with running_server(tmp_path):
+        run = hookwright(tmp_path, "serve", "--port", "0")
+    assert run.status == 1
+    assert "in use by another process" in one_line(run.err)
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "hookwright.db").write_text("not a database, but long enough to have a header\n" * 100)
+    run = hookwright(tmp_path, "serve", "--port", "0")
+    assert run.status == 1
+    assert "is not a SQLite database" in one_line(run.err)
+
+
+def test_another_programs_database_is_refused(tmp_path: Path) -> None:
+    foreign = sqlite3.connect(tmp_path / "hookwright.db")
+    foreign.execute("create table recipes (name text)")
+    foreign.commit()
+    foreign.close()
+    run = hookwright(tmp_path, "serve", "--port", "0")
+    assert run.status == 1
+    assert "another program's" in one_line(run.err)
+
+
+def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
+    run = hookwright(tmp_path, "serve", "--port", "0", "--database", "sqlite:///nowhere/hookwright.db")
+    assert run.status == 1
+    assert "nowhere" in one_line(run.err)
+
+
+def test_data_without_its_key_file_is_refused(tmp_path: Path) -> None:
+    hookwright(tmp_path, "token", "create", "--quiet")
+    (tmp_path / "hookwright.db.keys").unlink()
+    run = hookwright(tmp_path, "serve", "--port", "0")
+    assert run.status == 2
+    assert "restore it" in one_line(run.err)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_the_server_with_status_0(tmp_path: Path, number: signal.Signals) -> None:
+    with ServerProcess(tmp_path, free_port()) as server:
+        assert server.process is not None
+        server.process.send_signal(number)
+        assert server.process.wait(30) == 0
+
+
+def test_log_lines_are_json_when_nobody_watches(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path, free_port()) as server:
+        server.stop()
+        lines = server.log().splitlines()
+    assert all(line.startswith("{") for line in lines), lines
+    assert any('"listening"' in line for line in lines)
+
+
+def test_a_person_is_told_where_it_listens_where_data_lies_and_what_is_open(tmp_path: Path) -> None:
+    port = free_port()
+    settings = {"log_format": "console", "port": str(port), "allow_networks": "127.0.0.0/8"}
+    process = subprocess.Popen([*PYTHON, "serve"], cwd=tmp_path, env=environment(**settings), stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stderr is not None
+        shown = ""
+        while "Unsafe" not in shown:
+            line = process.stderr.readline()
+            assert line, shown
+            shown += line
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+        process.stderr.close()
+    assert f"http://127.0.0.1:{port}/docs" in shown
+    assert str(tmp_path / "hookwright.db") in shown
+    assert "hookwright token create" in shown
+    assert "ALLOW_NETWORKS=127.0.0.0/8" in shown
+
+
+def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
+    from tests.harness import Receiver
+
+    async def never(_: object) -> None:
+        import asyncio
+
+        await asyncio.sleep(3600)
+
+    import json
+    import urllib.request
+
+    with Receiver(never) as receiver, ServerProcess(tmp_path, free_port(), HOOKWRIGHT_SHUTDOWN_GRACE="600") as server:  # type: ignore[arg-type]
+
+        def post(path: str, body: dict[str, object]) -> None:
+            headers = {"Authorization": f"Bearer {server.token}", "Content-Type": "application/json"}
+            urllib.request.urlopen(urllib.request.Request(f"{server.url}/api/v1/{path}", json.dumps(body).encode(), headers)).read()
+
+        post("app", {"name": "a", "uid": "a"})
+        post("app/a/endpoint", {"url": receiver.url})
+        post("app/a/msg", {"eventType": "x", "payload": {}})
+        receiver.wait_for(1)
+        assert server.process is not None
+        server.process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + 20
+        while server.process.poll() is None and time.monotonic() < deadline:
+            server.process.send_signal(signal.SIGTERM)
+            time.sleep(0.2)
+        assert server.process.poll() == 128 + signal.SIGTERM
+
+
+def test_a_mistake_of_ours_is_one_line_and_keeps_the_details(tmp_path: Path) -> None:
+    script = "import hookwright.cli.app as app\ndef broken(): raise KeyError('inside')\napp.app.command('broken')(broken)\napp.main()\n"
+    command = [sys.executable, "-c", script, "broken"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment() | {"TMPDIR": str(tmp_path)}, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "KeyError" in one_line(done.stderr)
+    (details,) = tmp_path.glob("hookwright-*.txt")
+    assert "Traceback" in details.read_text()
+
+
+def test_debug_shows_where_an_error_came_from(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [*PYTHON, "--debug", "token", "list"], cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60
+    )
+    assert "Traceback" in done.stderr
+
+
+def test_no_command_writes_the_secret(tmp_path: Path) -> None:
+    with running_server(tmp_path) as server:
+        for arguments in (("doctor",), ("token", "list"), ("migrate",)):
+            run = hookwright(tmp_path, *arguments, jwt_secret=SECRET, port=str(server.port))
+            assert SECRET not in run.out + run.err
