@@ -1,0 +1,128 @@
+"""What waits together is committed together, and judged one by one."""
+
+import asyncio
+
+import pytest
+
+from hookwright.domain.applications import Application
+from hookwright.domain.pages import PageRequest
+from hookwright.errors import Conflict, NotFound
+from hookwright.store.applications import CreateApplication, DeleteApplication, FindApplication, ListApplications
+from hookwright.store.deliveries import OpenNode
+
+from .conftest import OpenStore
+from .makers import NOW, ORG, World, check
+
+
+def creation(world: World, **fields: str) -> CreateApplication:
+    values = {"name": "a"} | fields
+    return CreateApplication(
+        application=Application(id=world.mint.mint("app", NOW), organization=ORG, created_at=NOW, updated_at=NOW, **values)  # type: ignore[arg-type]
+    )
+
+
+def test_a_thousand_writes_at_once_are_all_kept(stores: OpenStore) -> None:
+    async def story() -> None:
+        async with stores() as store:
+            epochs = await asyncio.gather(*(store.write(OpenNode(now=NOW)) for _ in range(1000)))
+            assert sorted(epochs) == list(range(min(epochs), min(epochs) + 1000))
+        async with stores() as store:
+            assert await store.write(OpenNode(now=NOW)) == max(epochs) + 1
+
+    asyncio.run(story())
+
+
+def test_writes_take_effect_in_the_order_in_which_they_were_asked_for(stores: OpenStore) -> None:
+    async def story(world: World) -> None:
+        one, two = creation(world, uid="u"), creation(world, uid="u")
+        answers = await asyncio.gather(
+            world.store.write(one),
+            world.store.write(two),
+            world.store.write(DeleteApplication(organization=ORG, ref="u", now=NOW)),
+            world.store.write(DeleteApplication(organization=ORG, ref="u", now=NOW)),
+            world.store.write(two),
+            return_exceptions=True,
+        )
+        kinds = [type(answer) for answer in answers]
+        assert kinds == [tuple, Conflict, Application, NotFound, tuple]
+
+    check(stores, story)
+
+
+def test_what_one_command_raises_is_raised_to_its_caller_alone(stores: OpenStore) -> None:
+    async def story(world: World) -> None:
+        commands = [creation(world, uid=uid) for uid in ("a", "a", "b", "a", "c")]
+        answers = await asyncio.gather(*(world.store.write(command) for command in commands), return_exceptions=True)
+        assert [isinstance(answer, Conflict) for answer in answers] == [False, True, False, True, False]
+        page = await world.store.read(ListApplications(organization=ORG, page=PageRequest()))
+        assert {application.uid for application in page.data} == {"customer", "a", "b", "c"}
+
+    check(stores, story)
+
+
+def test_a_write_is_seen_by_the_next_read(stores: OpenStore) -> None:
+    async def story(world: World) -> None:
+        for _ in range(20):
+            command = creation(world)
+            await world.store.write(command)
+            found = await world.store.read(FindApplication(organization=ORG, ref=command.application.id))
+            assert found == command.application
+
+    check(stores, story)
+
+
+def test_what_follows_a_commit_is_called_before_the_caller_goes_on(stores: OpenStore) -> None:
+    async def story(world: World) -> None:
+        told: list[int] = []
+        epoch = await world.store.write(OpenNode(now=NOW), on_commit=told.append)
+        assert told == [epoch]
+
+    check(stores, story)
+
+
+def test_what_follows_a_commit_is_called_though_the_caller_was_cancelled(stores: OpenStore) -> None:
+    async def story(world: World) -> None:
+        told: list[int] = []
+        caller = asyncio.ensure_future(world.store.write(OpenNode(now=NOW), on_commit=told.append))
+        await asyncio.sleep(0)
+        caller.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await caller
+        last = await world.store.write(OpenNode(now=NOW))
+        assert told == [last - 1]
+
+    check(stores, story)
+
+
+def test_what_follows_a_commit_is_not_called_for_a_refused_command(stores: OpenStore) -> None:
+    async def story(world: World) -> None:
+        told: list[Application] = []
+        with pytest.raises(NotFound):
+            await world.store.write(DeleteApplication(organization=ORG, ref="unknown", now=NOW), on_commit=told.append)
+        assert told == []
+
+    check(stores, story)
+
+
+def test_a_callback_that_fails_keeps_nobody_from_an_answer(stores: OpenStore) -> None:
+    async def story(world: World) -> None:
+        def fail(_: int) -> None:
+            raise RuntimeError("a mistake of ours")
+
+        first, second = await asyncio.gather(world.store.write(OpenNode(now=NOW), on_commit=fail), world.store.write(OpenNode(now=NOW)))
+        assert second == first + 1
+        assert await world.store.write(OpenNode(now=NOW)) == second + 1
+
+    check(stores, story)
+
+
+def test_closing_finishes_what_was_accepted(stores: OpenStore) -> None:
+    async def story() -> None:
+        async with stores() as store:
+            writes = [asyncio.ensure_future(store.write(OpenNode(now=NOW))) for _ in range(50)]
+            await asyncio.sleep(0)
+        epochs = await asyncio.gather(*writes)
+        async with stores() as store:
+            assert await store.write(OpenNode(now=NOW)) == max(epochs) + 1
+
+    asyncio.run(story())
