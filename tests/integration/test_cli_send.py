@@ -7,7 +7,7 @@ import pytest
 from aiohttp import web
 from svix.api import ApplicationIn, EndpointIn, Svix, SvixOptions
 
-from tests.harness import SECRET, Receiver, Server, running_server
+from tests.harness import SECRET, Receiver, Server, ServerProcess, running_server
 from tests.integration.cli import beside, hookwright
 
 
@@ -17,7 +17,7 @@ def receiver() -> Iterator[Receiver]:
         yield receiver
 
 
-def register(server: Server, url: str, **endpoint: object) -> Svix:
+def register(server: Server | ServerProcess, url: str, **endpoint: object) -> Svix:
     svix = Svix(server.token, SvixOptions(server_url=server.url))
     svix.application.create(ApplicationIn(name="Acme", uid="acme"))
     svix.endpoint.create("acme", EndpointIn.model_validate({"url": url, "uid": "main", **endpoint}))

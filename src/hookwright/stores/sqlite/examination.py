@@ -1,10 +1,14 @@
 """Looking at a database file without changing it: for `doctor`, and to say what a migration would do.
 
-Only for who holds the file's lock: one connection, read-only, closed before the answer is given.
+Only for who holds the file's lock: one connection, read-only, closed before the answer is given. It leaves no files
+behind: made by an administrator, a log or its index beside the database would shut the server's own user out.
 """
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import apsw
 import msgspec
@@ -46,27 +50,17 @@ def steps_to_come(path: Path) -> tuple[int, tuple[str, ...]]:
     """The schema version of the file (0 if there is no file), and the steps that lead to the newest. Raises StoreRefused."""
     if not path.exists():
         return 0, tuple(name for name, _ in migrations())
-    connection = _open(path)
-    try:
+    with _reading(path) as connection:
         return _steps(connection, path)
-    except apsw.Error as error:
-        raise _refusal(path, error) from error
-    finally:
-        connection.close()
 
 
 def examine(path: Path) -> Examination:
     """All of the file is read. Raises StoreRefused: not a database, not ours, unreadable, from a newer version."""
-    connection = _open(path)
-    try:
+    with _reading(path) as connection:
         version, pending = _steps(connection, path)
         rows = connection.execute("pragma integrity_check(10)").fetchall()
         problems = tuple(str(row[0]) for row in rows if row[0] != "ok")
         backlog = None if pending or problems else _backlog(connection)
-    except apsw.Error as error:
-        raise _refusal(path, error) from error
-    finally:
-        connection.close()
     return Examination(version=version, newest=version + len(pending), pending=pending, problems=problems, backlog=backlog)
 
 
@@ -74,13 +68,25 @@ def sqlite_version() -> str:
     return apsw.sqlite_lib_version()
 
 
-def _open(path: Path) -> apsw.Connection:
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[apsw.Connection]:
+    """Without a log to take into account the file is read as it is; else SQLite needs an index of the log, for as long."""
+    log, index = path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")
+    plain = not log.exists() or log.stat().st_size == 0
+    had_index = index.exists()
+    name = f"file:{quote(str(path.absolute()))}?mode=ro" + ("&immutable=1" if plain else "")
     try:
-        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
-        connection.set_busy_timeout(5000)
+        connection = apsw.Connection(name, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
+        try:
+            connection.set_busy_timeout(5000)
+            yield connection
+        finally:
+            connection.close()
     except apsw.Error as error:
         raise _refusal(path, error) from error
-    return connection
+    finally:
+        if not had_index and not plain:
+            index.unlink(missing_ok=True)
 
 
 def _steps(connection: apsw.Connection, path: Path) -> tuple[int, tuple[str, ...]]:

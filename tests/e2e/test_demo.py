@@ -1,0 +1,83 @@
+"""`hookwright demo`, from a clean environment to its exit status; and that its judgement can be negative."""
+
+import base64
+import hashlib
+import hmac
+import time
+from pathlib import Path
+
+import pytest
+from standardwebhooks import Webhook
+
+from hookwright.cli.demo_events import make_events
+from hookwright.cli.demo_receiver import is_signed
+from hookwright.cli.demo_run import Result
+from tests.integration.cli import hookwright
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+GOOD = Result(
+    endpoint="healthy", does="", events=100, arrived=100, attempts=100, verified=100, altered=0, repeated=0, recorded=100,
+    median_ms=1.0, p99_ms=2.0,
+)  # fmt: skip
+
+
+def test_all_of_it_arrives_and_the_table_says_so(tmp_path: Path) -> None:
+    run = hookwright(tmp_path, "demo")
+    assert run.status == 0, run.out + run.err
+    for words in ("healthy", "flaky", "slow", "300 of 300", "All of it arrived", "Next: `hookwright serve`"):
+        assert words in run.out
+    assert run.err == ""
+    assert not list(tmp_path.iterdir()), "it leaves nothing behind"
+
+
+def test_machines_get_one_document(tmp_path: Path) -> None:
+    run = hookwright(tmp_path, "demo", "--json", "--events", "20")
+    assert run.status == 0
+    assert run.value["ok"] is True
+    assert [(one["endpoint"], one["arrived"], one["attempts"]) for one in run.value["endpoints"]] == [
+        ("healthy", 20, 20), ("flaky", 20, 60), ("slow", 20, 20),
+    ]  # fmt: skip
+
+
+def test_nobodys_settings_change_the_demo(tmp_path: Path) -> None:
+    settings = {"https_only": "true", "retry_schedule": "3600", "port": "1", "signature_headers": "svix", "log_level": "debug"}
+    assert hookwright(tmp_path, "demo", "--json", "--events", "5", **settings).status == 0
+
+
+@pytest.mark.parametrize("wrong", [{"arrived": 99}, {"recorded": 99}, {"verified": 99}, {"altered": 1}])
+def test_anything_that_is_missing_is_a_failure(wrong: dict[str, int]) -> None:
+    import msgspec
+
+    assert GOOD.good
+    assert not msgspec.structs.replace(GOOD, **wrong).good
+
+
+def test_events_differ_and_are_the_same_in_every_run() -> None:
+    events = make_events(100)
+    assert len({event.body for event in events}) == 100
+    assert len({event.type for event in events}) == 5
+    assert make_events(100) == events
+
+
+def headers(body: bytes, at: int) -> dict[str, str]:
+    key = base64.b64decode(SECRET.removeprefix("whsec_"))
+    mac = base64.b64encode(hmac.new(key, f"msg_1.{at}.".encode() + body, hashlib.sha256).digest()).decode()
+    return {"webhook-id": "msg_1", "webhook-timestamp": str(at), "webhook-signature": f"v1,{mac}"}
+
+
+def test_the_receivers_own_check_agrees_with_the_reference_library() -> None:
+    now = int(time.time())
+    signed = headers(b"{}", now)
+    assert Webhook(SECRET).verify(b"{}", signed) == {}
+    assert is_signed(SECRET, signed, b"{}")
+
+
+@pytest.mark.parametrize(
+    "change", [{"webhook-id": "msg_2"}, {"webhook-timestamp": "1"}, {"webhook-signature": "v1,AAAA"}, {"webhook-signature": ""}]
+)
+def test_the_receivers_own_check_refuses_what_was_changed(change: dict[str, str]) -> None:
+    assert not is_signed(SECRET, headers(b"{}", int(time.time())) | change, b"{}")
+
+
+def test_the_receivers_own_check_refuses_another_body() -> None:
+    assert not is_signed(SECRET, headers(b"{}", int(time.time())), b"{ }")
