@@ -1,0 +1,88 @@
+from collections import Counter
+
+from hookwright.domain.deliveries import Delivery, Key
+from hookwright.domain.messages import Content
+from hookwright.engine.jobs import Job
+from hookwright.engine.lanes import Lane, Turns
+
+
+def lane(endpoint: str, organization: str = "org") -> Lane:
+    made = Lane(endpoint)
+    made.organization = organization
+    return made
+
+
+def served(turns: Turns, count: int) -> list[str]:
+    """The lanes that are served when each joins again at once, as one with much work does."""
+    order = []
+    for _ in range(count):
+        taken = turns.next()
+        order.append(taken.endpoint)
+        turns.join(taken)
+    return order
+
+
+def test_lanes_of_one_organization_are_served_in_turn() -> None:
+    turns = Turns()
+    for name in "abc":
+        turns.join(lane(name))
+    assert served(turns, 7) == list("abcabca")
+
+
+def test_an_organization_with_many_lanes_gets_no_more_turns_than_one_with_a_single_lane() -> None:
+    turns = Turns()
+    for number in range(50):
+        turns.join(lane(f"big{number}", "big"))
+    turns.join(lane("small", "small"))
+    counts = Counter(name.rstrip("0123456789") for name in served(turns, 100))
+    assert counts == {"big": 50, "small": 50}
+
+
+def test_within_its_organization_every_lane_gets_its_turn() -> None:
+    turns = Turns()
+    for name in ("a1", "a2", "a3"):
+        turns.join(lane(name, "a"))
+    turns.join(lane("b1", "b"))
+    assert Counter(served(turns, 12)) == {"a1": 2, "a2": 2, "a3": 2, "b1": 6}
+
+
+def test_a_newcomer_is_served_within_one_round() -> None:
+    turns = Turns()
+    for number in range(10):
+        turns.join(lane(f"org{number}", f"org{number}"))
+    served(turns, 25)
+    turns.join(lane("new", "new"))
+    assert "new" in served(turns, 11)
+
+
+def test_a_lane_that_joins_twice_has_one_place() -> None:
+    turns, one = Turns(), lane("a")
+    turns.join(one)
+    turns.join(one)
+    turns.next()
+    assert not turns
+
+
+def test_an_organization_without_lanes_is_forgotten() -> None:
+    turns = Turns()
+    turns.join(lane("a"))
+    assert bool(turns)
+    taken = turns.next()
+    assert not turns
+    turns.join(taken)
+    assert turns.next() is taken
+
+
+def test_a_lane_is_idle_when_nothing_is_here_and_nothing_awaited() -> None:
+    made = lane("a")
+    assert made.idle
+    for field, value in (("in_flight", 1), ("more", True), ("claiming", True), ("due_at", 0)):
+        busy = lane("a")
+        setattr(busy, field, value)
+        assert not busy.idle, field
+
+
+def test_a_job_keeps_as_many_bytes_as_its_body_has() -> None:
+    delivery = Delivery(key=Key("ep", "msg"), application="app", organization="org", due_at=1, created_at=1)
+    assert Job(delivery, "a", None, Content(b"12345")).size == 5
+    assert Job(delivery, "a", None, None).size == 0
