@@ -67,6 +67,7 @@ class Scenario:
         while self._requests:
             await asyncio.wait(self._requests)
         for _ in range(QUIET_SECONDS):
+            await world.up()
             for place in list(self._model.places.values()):
                 if place.disabled and not place.deleted:
                     await self._set_disabled(place.id, False)
