@@ -1,5 +1,6 @@
 """Applications and event types as the official SDK makes, lists and removes them."""
 
+import httpx
 import pytest
 from svix.api import (
     ApplicationIn,
@@ -13,6 +14,8 @@ from svix.api import (
 )
 from svix.exceptions import HttpError
 from svix.models import EventTypeUpsertIn, Ordering
+
+from tests.harness import Server
 
 
 def test_an_application_is_made_read_changed_and_deleted(client: Svix) -> None:
@@ -107,3 +110,9 @@ def test_what_is_not_served_is_told_as_json_which_the_sdk_understands(client: Sv
 
 def test_the_health_check_of_the_sdk_is_content(client: Svix) -> None:
     client.health.get()
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [("HEAD", "health", 200), ("GET", "health/ping", 204), ("HEAD", "health/ping", 204)])
+def test_probes_are_answered_without_a_token_or_a_body(server: Server, method: str, path: str, status: int) -> None:
+    answer = httpx.request(method, f"{server.url}/api/v1/{path}")
+    assert (answer.status_code, answer.content) == (status, b"")

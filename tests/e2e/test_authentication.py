@@ -158,3 +158,9 @@ def test_another_tenant_finds_nothing_of_ours(tenant: Tenant, server: Server, re
     assert {what: answer.status_code for what, answer in answers.items() if answer.status_code != 404} == {}
     assert all(answer.json() == {"code": "not_found", "detail": "Entity not found"} for answer in answers.values())
     assert client.endpoint.get(APP, made.id) == made
+
+
+def test_the_older_dashboard_access_gives_a_working_token(tenant: Tenant) -> None:
+    headers = {"authorization": f"Bearer {tenant.token}"}
+    access = httpx.post(f"{tenant.url}/api/v1/auth/dashboard-access/{APP}", headers=headers).json()
+    assert tenant.as_bearer(access["token"]).application.get(APP).uid == APP

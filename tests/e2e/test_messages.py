@@ -3,6 +3,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import httpx
 import pytest
 from svix.api import (
     ApplicationIn,
@@ -130,3 +131,16 @@ def test_the_asynchronous_client_sees_the_same(tenant: Tenant) -> None:
     ident, payload = asyncio.run(journey())
     assert payload == {"n": 1}
     assert tenant.client.message.get(APP, ident).id == ident
+
+
+def test_the_older_paths_of_attempts_still_lead_there(tenant: Tenant, receiver: Receiver) -> None:
+    client = tenant.client
+    made, message = endpoint(client, receiver.url), send(client)
+    eventually(lambda: client.endpoint.get_stats(APP, made.id).success == 1)
+    base = f"{tenant.url}/api/v1/app/{APP}/msg/{message.id}"
+    pages = [
+        httpx.get(f"{base}/{path}", headers={"authorization": f"Bearer {tenant.token}"}).json()
+        for path in ("attempt", f"endpoint/{made.id}/attempt")
+    ]
+    (attempt,) = client.message_attempt.list_by_msg(APP, message.id).data
+    assert [[one["id"] for one in page["data"]] for page in pages] == [[attempt.id], [attempt.id]]

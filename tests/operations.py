@@ -1,0 +1,43 @@
+"""The list of operations in `operations.toml`, read, and shown as the table in docs/api.md."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+FILE = Path(__file__).with_name("operations.toml")
+ORIGINS = {"svix": "Svix's server", "unlisted": "Svix's server, undocumented", "cloud": "Svix's service", "own": "Hookwright"}
+
+
+class Operation(msgspec.Struct, frozen=True, rename={"origin": "from"}):
+    """`query`: parameters beside the path's, separated by blanks. `shown`: in our OpenAPI document."""
+
+    method: str
+    path: str
+    id: str
+    origin: str
+    query: str
+    test: str
+    shown: bool = True
+
+
+def read() -> dict[str, Any]:
+    return tomllib.loads(FILE.read_text(encoding="utf-8"))
+
+
+def operations() -> tuple[Operation, ...]:
+    return msgspec.convert(read()["operation"], tuple[Operation, ...])
+
+
+def table() -> str:
+    """Markdown; the test's name is the last column."""
+    rows = ["| | path after `/api/v1` | operation | known from | shown by the test |", "|---|---|---|---|---|"]
+    for one in operations():
+        file, _, name = one.test.partition("::")
+        rows.append(f"| {one.method} | `{one.path}` | `{one.id}` | {ORIGINS[one.origin]} | [`{name}`](../{file}) |")
+    rows += [
+        f"| {what.partition(' ')[0]} | `{what.partition(' ')[2]}` | not served | Svix's server | {why} |"
+        for what, why in read()["absent"].items()
+    ]
+    return "\n".join(rows) + "\n"
