@@ -146,4 +146,6 @@ def generate(load: Load) -> Sent:
     done = subprocess.run(
         [sys.executable, "-m", "bench.generator"], input=msgspec.json.encode(load), stdout=subprocess.PIPE, check=True, cwd=ROOT
     )
+    if not done.stdout:
+        raise RuntimeError("the generator ended without a word")
     return msgspec.json.decode(done.stdout, type=Sent)
