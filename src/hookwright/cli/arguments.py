@@ -9,6 +9,8 @@ import typer
 
 from hookwright.domain.organizations import DEFAULT_ORGANIZATION
 
+_ORGANIZATION = re.compile(r"org_[A-Za-z0-9_\-.]{1,252}", re.ASCII)
+
 Database = Annotated[str | None, typer.Option(metavar="URL", help="sqlite:///file.db [HOOKWRIGHT_DATABASE]")]
 Url = Annotated[
     str | None,
@@ -28,7 +30,15 @@ Token = Annotated[
         help="A token for the running server; made from the installation's secret if left out. [HOOKWRIGHT_TOKEN]",
     ),
 ]
-Organization = Annotated[str, typer.Option(metavar="ORG_ID", help="The organization that it concerns.")]
+
+
+def _organization(text: str) -> str:
+    if not _ORGANIZATION.fullmatch(text):
+        raise typer.BadParameter("an organization is written org_ and letters, digits, minus, underscore or dot")
+    return text
+
+
+Organization = Annotated[str, typer.Option(metavar="ORG_ID", help="The organization that it concerns.", callback=_organization)]
 THE_ORGANIZATION = DEFAULT_ORGANIZATION
 
 _DURATION = re.compile(r"(\d{1,9})([smhdw])", re.ASCII)

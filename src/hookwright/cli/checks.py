@@ -120,7 +120,7 @@ def check_disk(folder: Path) -> Check:
     if free < LEAST_FREE:
         return Check("disk", "fail", shown, "make room now: on a full disk nothing is accepted (nothing acknowledged is lost)")
     if free < LITTLE_FREE:
-        return Check("disk", "warn", shown, "make room, or shorten how long messages are kept")
+        return Check("disk", "warn", shown, "make room, or keep payloads shorter (payloadRetentionPeriod of a message)")
     return Check("disk", "ok", shown)
 
 
@@ -152,7 +152,8 @@ def check_sizes(path: Path) -> Iterator[Check]:
         yield Check("database", "ok", f"{path} does not exist yet", "`hookwright serve` makes it")
         return
     yield Check("database", "ok", f"{path}, {size(path.stat().st_size)}")
-    log = path.with_name(path.name + "-wal")
+    real = path.resolve()
+    log = real.with_name(real.name + "-wal")
     grown = log.stat().st_size if log.exists() else 0
     if grown > LARGE_WAL:
         yield Check("log", "warn", f"{log.name} has {size(grown)}", "it shrinks when readers let go; a restart writes it back")

@@ -17,10 +17,16 @@ _SPARE_FILES = 64
 
 
 def serve(
-    host: Annotated[str | None, typer.Option(help="Address to listen on. [HOOKWRIGHT_HOST, default 127.0.0.1]")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on, 0 for a free one. [HOOKWRIGHT_PORT, default 8071]")] = None,
-    database: Annotated[str | None, typer.Option(help="sqlite:///file.db [HOOKWRIGHT_DATABASE, default sqlite:///hookwright.db]")] = None,
-    role: Annotated[str | None, typer.Option(help="What this process does; on SQLite only `all`. [HOOKWRIGHT_ROLE]")] = None,
+    host: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Address to listen on. [HOOKWRIGHT_HOST, default 127.0.0.1]")] = None,
+    port: Annotated[
+        int | None, typer.Option(metavar="PORT", help="Port to listen on, 0 for a free one. [HOOKWRIGHT_PORT, default 8071]")
+    ] = None,
+    database: Annotated[
+        str | None, typer.Option(metavar="URL", help="sqlite:///file.db [HOOKWRIGHT_DATABASE, default sqlite:///hookwright.db]")
+    ] = None,
+    role: Annotated[
+        str | None, typer.Option(metavar="ROLE", help="What this process does; on SQLite only `all`. [HOOKWRIGHT_ROLE]")
+    ] = None,
 ) -> None:
     """Run the server. Every setting is also an environment variable: see docs/settings.md."""
     import structlog

@@ -22,7 +22,7 @@ app = typer.Typer(name="token", help="Make, list and revoke API keys.", no_args_
 
 @app.command()
 def create(
-    name: Annotated[str, typer.Option(help="What it is for, shown in lists.")] = "unnamed",
+    name: Annotated[str, typer.Option(metavar="NAME", help="What it is for, shown in lists.")] = "unnamed",
     scope: Annotated[
         list[str] | None, typer.Option(metavar="SCOPE", help="What it may do, repeatable, like message:write; everything if left out.")
     ] = None,

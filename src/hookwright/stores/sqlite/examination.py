@@ -71,10 +71,11 @@ def sqlite_version() -> str:
 @contextlib.contextmanager
 def _reading(path: Path) -> Iterator[apsw.Connection]:
     """Without a log to take into account the file is read as it is; else SQLite needs an index of the log, for as long."""
+    path = path.resolve()  # SQLite keeps the log beside the file itself, not beside a link to it
     log, index = path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")
     plain = not log.exists() or log.stat().st_size == 0
     had_index = index.exists()
-    name = f"file:{quote(str(path.absolute()))}?mode=ro" + ("&immutable=1" if plain else "")
+    name = f"file:{quote(str(path))}?mode=ro" + ("&immutable=1" if plain else "")
     try:
         connection = apsw.Connection(name, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
         try:
