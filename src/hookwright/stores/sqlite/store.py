@@ -74,10 +74,11 @@ class SqliteStore:
         await self._groups.drain()
         self._writing.close()
         self._reading.close()
-        self._reader.close()
-        with suppress(apsw.Error):  # a full disk: the log is then read back at the next start
+        with suppress(apsw.Error):  # a full or failing disk: the log is then read back at the next start
+            self._reader.close()
             self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-        self._writer.close()
+        with suppress(apsw.Error):
+            self._writer.close()
         self._lock.release()
 
 
