@@ -1,6 +1,7 @@
 """`python -m bench`: without arguments all scenarios that `make bench` shows, one after another."""
 
 import argparse
+import os
 import platform
 import sys
 from collections.abc import Sequence
@@ -66,7 +67,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         made.error(f"no such scenario: {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
     console = Console(width=None if sys.stdout.isatty() else 140)
     if not o.json:
-        console.print(f"Hookwright {__version__}, Python {platform.python_version()}, {platform.system()} {platform.machine()}")
+        load = "/".join(f"{each:.1f}" for each in os.getloadavg())
+        console.print(
+            f"Hookwright {__version__}, Python {platform.python_version()}, {platform.system()} {platform.machine()}, "
+            f"{os.cpu_count()} cores, load before this began {load} (1, 5, 15 minutes)"
+        )
     kept = True
     for name in o.scenario or ("throughput", "latency", "idle"):
         report = carry_out(name, o)

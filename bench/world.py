@@ -146,6 +146,7 @@ def generate(load: Load) -> Sent:
     done = subprocess.run(
         [sys.executable, "-m", "bench.generator"], input=msgspec.json.encode(load), stdout=subprocess.PIPE, check=True, cwd=ROOT
     )
-    if not done.stdout:
-        raise RuntimeError("the generator ended without a word")
-    return msgspec.json.decode(done.stdout, type=Sent)
+    try:
+        return msgspec.json.decode(done.stdout, type=Sent)
+    except msgspec.DecodeError as error:
+        raise RuntimeError(f"the generator's report of {len(done.stdout)} bytes ends with {done.stdout[-80:]!r}") from error
