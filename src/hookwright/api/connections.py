@@ -11,73 +11,39 @@ ends. The rules:
 3. Time during which we do not read, because our application is behind, is never held against the peer.
 4. A request whose message cannot be trusted is answered and the connection ends; nothing after it is parsed. The answer
    is spoken after those to earlier, pipelined requests. The reading side stays open a moment (`LINGER_SECONDS`), because
-   closing on unread bytes makes the kernel reset the connection and lose the answer (RFC 9112, 9.6).
+   closing on unread bytes makes the kernel reset the connection and lose the answer (RFC 9112, 9.6). The same holds
+   for an answer that is out before the body is in. What is read meanwhile is dropped, `DRAIN_BYTES` of it at most.
 5. A request that arrived whole is answered even if the peer has closed its sending side since.
+6. An offer to upgrade is ignored, and its request served as if it had not been made (RFC 9110, 7.8).
 """
 
 import asyncio
-import json
+import re
 from collections import Counter
-from http import HTTPStatus
+from collections.abc import Callable
 from math import inf
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple, cast
 
 import httptools
-import msgspec
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
+
+from hookwright.api.limits import FULL, HOSTLESS, MALFORMED, NOTHING, SLOW, TOO_LARGE, Limits
+
+__all__ = ["Connection", "Guard", "Limits", "connection_factory"]
 
 MAX_PIPELINED = 100
 """Requests waiting behind the one under way; each costs a few kilobytes, so a stream of tiny ones has to end."""
 
 LINGER_SECONDS = 2.0
+"""How long a peer that has its last answer may be silent before we hang up; one that still sends has `request_seconds`."""
 
+DRAIN_BYTES = 256 * 1024 * 1024
+"""The most that is read only to be dropped: far more than any honest mistake, and no endless stream."""
 
-class Limits(msgspec.Struct, frozen=True):
-    """What one peer may hold. Times are seconds, sizes are bytes.
-
-    `header_bytes` bounds request line and headers together; for a request pipelined into the tail of a large read the
-    bound may stretch to twice that. `header_seconds` runs from the start of the connection, later from a request's
-    first byte; `request_seconds` is for the whole request, and for a peer that does not read its answer. After
-    `body_grace_seconds` a request must also have kept up `body_bytes_per_second` on average.
-    """
-
-    header_bytes: int = 32 * 1024
-    header_lines: int = 100
-    header_seconds: float = 10.0
-    request_seconds: float = 30.0
-    body_grace_seconds: float = 5.0
-    body_bytes_per_second: float = 500.0
-    keep_alive_seconds: float = 15.0
-    max_connections: int = 4096
-    max_connections_per_address: int | None = None
-
-    def tick(self) -> float:
-        """Seconds between two sweeps: fine enough for the shortest of the times, never more than one."""
-        shortest = min(self.header_seconds, self.request_seconds, self.body_grace_seconds, self.keep_alive_seconds)
-        return min(1.0, max(0.01, shortest / 4))
-
-
-def _refusal(status: HTTPStatus, code: str, detail: str, *headers: str) -> bytes:
-    """A whole response in the API's own error shape, for requests that never reach the application."""
-    body = json.dumps({"code": code, "detail": detail}).encode()
-    lines = [
-        f"HTTP/1.1 {status.value} {status.phrase}",
-        "content-type: application/json",
-        f"content-length: {len(body)}",
-        *headers,
-        "connection: close",
-    ]
-    return "\r\n".join([*lines, "", ""]).encode() + body
-
-
-MALFORMED = _refusal(HTTPStatus.BAD_REQUEST, "malformed_request", "This is not a well-formed HTTP request.")
-UPGRADE = _refusal(HTTPStatus.BAD_REQUEST, "upgrade_with_body", "A request with a body cannot ask for an upgrade of the protocol.")
-SLOW = _refusal(HTTPStatus.REQUEST_TIMEOUT, "request_timeout", "The request took too long to arrive.")
-TOO_LARGE = _refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large", "The request's headers are too large or too many.")
-FULL = _refusal(HTTPStatus.SERVICE_UNAVAILABLE, "too_many_connections", "Too many connections; try again.", "retry-after: 1")
-NOTHING = b""
+HOST = re.compile(rb"[\w.~!$&'()*+,;=%:\[\]-]*[ \t]*", re.ASCII)
+"""What RFC 3986, 3.2.2 and 3.2.3 allow in a host and its port; answers may contain it, so nothing else may stand there."""
 
 Part = Literal["between", "head", "body"]
 
@@ -125,6 +91,14 @@ class Guard:
             connection.transport.abort()
 
 
+class _Outlet(NamedTuple):
+    """The transport as the application's side sees it: it writes straight through, and closes by our rules."""
+
+    write: Callable[[bytes], None]
+    is_closing: Callable[[], bool]
+    close: Callable[[], None]
+
+
 class Connection(HttpToolsProtocol):
     def __init__(self, config: Config, state: ServerState, loop: asyncio.AbstractEventLoop, guard: Guard) -> None:
         super().__init__(config, state, {}, loop)
@@ -140,6 +114,7 @@ class Connection(HttpToolsProtocol):
         self._deaf = False  # nothing more is parsed on this connection
         self._last_words: bytes | None = None  # to be said when the answers under way are out
         self._leaving = False
+        self._heard = False  # the peer was still sending at the last sweep, although we are leaving
         self._peer_done = False
         self._stalled_since: float | None = None
 
@@ -147,6 +122,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._outlet = cast(asyncio.Transport, _Outlet(transport.write, transport.is_closing, self._close))
         self._began = self.loop.time()
         self._deadline = self._began + self._limits.header_seconds
         address = self.client[0] if self.client else None
@@ -183,6 +159,8 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         if self._deaf:
+            self._heard = True
+            self._arrived += len(data)
             return
         size, most = len(data), self._limits.header_bytes
         if size <= most:
@@ -197,11 +175,10 @@ class Connection(HttpToolsProtocol):
     def _feed(self, data: bytes | memoryview) -> None:
         self._unspent += len(data)
         try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            # RFC 9110, 7.8: an upgrade may be ignored. httptools hands over at this point, so this request is the last.
-            self._deaf = True
-            self.cycle.keep_alive = False
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                self._ignore_upgrade(memoryview(data)[upgrade.args[0] :])
         except httptools.HttpParserError:
             self._refuse(MALFORMED if self._fault is None else self._fault)
         else:
@@ -209,10 +186,35 @@ class Connection(HttpToolsProtocol):
             if self._unspent > self._limits.header_bytes:
                 self._refuse(MALFORMED if self._part == "body" else TOO_LARGE)
 
+    def _ignore_upgrade(self, rest: memoryview) -> None:
+        """Rule 6. Java's HttpClient offers h2c with every first request, bodies included.
+
+        httptools takes no body after such a head, so what follows would pass for a request. A fresh parser reads the
+        head again without the offer, and so decides by the one set of rules where the body ends. Raises HttpParserError.
+        """
+        while True:
+            head = self._head_without_upgrade()
+            self.parser = httptools.HttpRequestParser(self)
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+            self.parser.feed_data(head)
+            try:
+                self.parser.feed_data(rest)
+                return
+            except httptools.HttpParserUpgrade as upgrade:
+                rest = rest[upgrade.args[0] :]
+
+    def _head_without_upgrade(self) -> bytes:
+        """The parser has refused line breaks within these parts, so they can be put together again."""
+        lines = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())]
+        lines += [b"%b: %b" % header for header in self.headers if header[0] != b"upgrade"]
+        return b"\r\n".join([*lines, b"", b""])
+
     # The parser's side
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        if self._part == "head":
+            return  # the same request once more, see `_ignore_upgrade`; its time goes on
         self._part = "head"
         self._arrived = 0
         if self.cycle is not None:
@@ -228,11 +230,15 @@ class Connection(HttpToolsProtocol):
         if len(self.pipeline) >= MAX_PIPELINED:
             self._fault = NOTHING  # RFC 9112, 9.3.2: what was pipelined and not answered is the client's to repeat
             raise _Refused
-        if self.parser.should_upgrade() and self._declares_body():
-            # httptools skips the body of such a request and would take it for the next one.
-            self._fault = UPGRADE
+        if not self._names_its_host():
+            self._fault = HOSTLESS
             raise _Refused
+        if self.parser.should_upgrade():
+            if self.parser.get_method() == b"CONNECT":
+                raise _Refused  # a tunnel, not an offer
+            return
         super().on_headers_complete()
+        self.cycle.transport = self._outlet
         if not self.pipeline:
             self._running = self.cycle
         if self._guard.stopping:
@@ -247,6 +253,8 @@ class Connection(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
+        if self._part == "head":
+            return  # an upgrade: `_ignore_upgrade` is next
         super().on_message_complete()
         self._unspent = 0
         self._part = "between"
@@ -255,15 +263,19 @@ class Connection(HttpToolsProtocol):
     def _head_bytes(self) -> int:
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
 
-    def _declares_body(self) -> bool:
-        return any(name == b"transfer-encoding" or (name == b"content-length" and value.strip() != b"0") for name, value in self.headers)
+    def _names_its_host(self) -> bool:
+        """RFC 9112, 3.2: once and well-formed; HTTP/1.0 may leave it out."""
+        hosts = [value for name, value in self.headers if name == b"host"]
+        if len(hosts) == 1:
+            return HOST.fullmatch(hosts[0]) is not None
+        return not hosts and self.parser.get_http_version() < "1.1"
 
     # The application's side
 
     def on_response_complete(self) -> None:
         """Replaces uvicorn's, which arms a timer for every request."""
         self.server_state.total_requests += 1
-        if self.transport.is_closing():
+        if self.transport.is_closing() or self._leaving:
             return
         self.flow.resume_reading()
         if self.pipeline:
@@ -271,11 +283,23 @@ class Connection(HttpToolsProtocol):
             self._start_asgi_task(self._running, app)
         elif self._last_words is not None:
             self._leave(self._last_words)
+        elif self._part == "body" and self.expect_100_continue:
+            # RFC 9110, 10.1.1: the peer may send the body nevertheless, or not; what comes next means nothing certain.
+            self._leave(NOTHING)
         elif self._peer_done or (self._guard.stopping and self._part != "head"):
             self.transport.close()
         elif self._part == "between":
             self._deadline = self._idle_deadline()
         # else: the rest of this body, or the next head, is arriving under its own deadline.
+
+    def _close(self) -> None:
+        """For the application's side: after the last answer, or when it failed in the middle of one."""
+        if self.transport.is_closing() or self._leaving:
+            return
+        if self._part == "between" and not self.pipeline:
+            self.transport.close()
+        else:
+            self._leave(NOTHING)
 
     def shutdown(self) -> None:
         """Close if nothing is under way; a request of which a byte has come is under way."""
@@ -300,7 +324,7 @@ class Connection(HttpToolsProtocol):
             if self.flow.read_paused:
                 self._deadline += passed  # rule 3
                 self._began += passed
-            elif now >= self._deadline or (self._part == "body" and self._dawdles(now)):
+            elif now >= self._deadline or (self._part == "body" and (self._dawdles(now) or self._floods())):
                 if self._part == "between":
                     self.transport.close()
                 else:
@@ -311,7 +335,10 @@ class Connection(HttpToolsProtocol):
         if not self._leaving:
             self._leaving = True
             self._deadline = now + LINGER_SECONDS
-        elif now >= self._deadline:
+        elif self._heard and now < self._began + self._limits.request_seconds and self._arrived <= DRAIN_BYTES:
+            self._heard = False
+            self._deadline = now + LINGER_SECONDS
+        elif self._heard or now >= self._deadline:
             self.transport.abort()
 
     def _check_reader(self, now: float) -> bool:
@@ -328,6 +355,10 @@ class Connection(HttpToolsProtocol):
     def _dawdles(self, now: float) -> bool:
         late = now - self._began - self._limits.body_grace_seconds
         return late > 0 and self._arrived < late * self._limits.body_bytes_per_second
+
+    def _floods(self) -> bool:
+        """The answer is out, and the body of its request does not end."""
+        return self._arrived > DRAIN_BYTES and self.cycle.response_complete
 
     def _refuse(self, words: bytes) -> None:
         """End the conversation with `words`, after the answers that are under way."""
@@ -353,8 +384,10 @@ class Connection(HttpToolsProtocol):
         return NOTHING if started else words
 
     def _leave(self, words: bytes) -> None:
-        self._leaving = True
-        self._deadline = self.loop.time() + LINGER_SECONDS
+        self._deaf = self._leaving = True
+        self._heard, self._arrived = False, 0
+        self._began = self.loop.time()
+        self._deadline = self._began + LINGER_SECONDS
         self.flow.resume_reading()
         if words:
             self.transport.write(words)

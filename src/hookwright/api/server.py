@@ -7,8 +7,10 @@ gets the reason as an error when it cannot start.
 
 import asyncio
 import contextlib
+import ipaddress
 import os
 import socket
+import threading
 import time
 from collections.abc import Callable, Sequence
 from email.utils import formatdate
@@ -24,6 +26,9 @@ __all__ = ["Limits", "serve"]
 
 BACKLOG = 2048
 """Connections the kernel holds while we are busy; it cuts this to `net.core.somaxconn` by itself."""
+
+LOOKUP_SECONDS = 3.0
+"""How long the name of our own host may take to be found. The system's resolver would try for half a minute."""
 
 
 async def serve(
@@ -45,20 +50,8 @@ async def serve(
     """
     state = ServerState()
     guard = Guard(limits or Limits(), state)
-    config = Config(
-        app,
-        interface="asgi3",
-        lifespan="off",
-        ws="none",
-        log_config=None,
-        log_level="error",
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-    )
-    config.load()
     _renew_date(state)
-    servers = await _listen(connection_factory(config, state, guard), host, port, sockets)
+    servers = await _listen(connection_factory(http_config(app), state, guard), host, port, sockets)
     try:
         if ready is not None:
             ready(servers[0].sockets[0].getsockname()[1])
@@ -75,6 +68,23 @@ async def serve(
         await _cut_off(guard)
 
 
+def http_config(app: Any) -> Config:
+    """What uvicorn's protocol wants to know: this app, no lifespan, no logs, no word about itself."""
+    config = Config(
+        app,
+        interface="asgi3",
+        lifespan="off",
+        ws="none",
+        log_config=None,
+        log_level="error",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+    )
+    config.load()
+    return config
+
+
 async def _listen(
     factory: Callable[[], asyncio.Protocol], host: str, port: int, sockets: Sequence[socket.socket] | None
 ) -> list[asyncio.Server]:
@@ -84,13 +94,51 @@ async def _listen(
     try:
         if sockets is not None:
             return [await loop.create_server(factory, sock=each, backlog=BACKLOG) for each in sockets]
-        return [await loop.create_server(factory, host, port, backlog=BACKLOG)]
+        return [await loop.create_server(factory, await _addresses(host), port, backlog=BACKLOG)]
+    except TimeoutError as error:
+        raise ConfigurationError(f"HOOKWRIGHT_HOST={host}: no name server has answered for {LOOKUP_SECONDS:g} s") from error
     except OSError as error:
         known = error.errno is not None and not isinstance(error, socket.gaierror)
         cause = os.strerror(error.errno) if known else error.strerror or str(error)  # type: ignore[arg-type]
         raise ConfigurationError(f"HOOKWRIGHT_HOST={host}, HOOKWRIGHT_PORT={port}: cannot listen there: {cause}") from error
     except ValueError as error:
         raise ConfigurationError(f"HOOKWRIGHT_HOST={host!r}, HOOKWRIGHT_PORT={port}: this is not an address: {error}") from error
+
+
+async def _addresses(host: str) -> list[str]:
+    """The addresses of a host; those that are no names stay as they are. Raises OSError, TimeoutError.
+
+    The loop's own lookup runs in a pool that is waited for at the end: a resolver that hangs would keep the process.
+    """
+    with contextlib.suppress(ValueError):
+        ipaddress.ip_address(host)
+        return [host]
+    loop = asyncio.get_running_loop()
+    found: asyncio.Future[list[str]] = loop.create_future()
+
+    def settle(addresses: list[str], error: Exception | None) -> None:
+        if found.done():
+            return
+        if error is None:
+            found.set_result(addresses)
+        else:
+            found.set_exception(error)
+
+    def look_up() -> None:
+        addresses: list[str] = []
+        failure: Exception | None = None
+        try:
+            for *_, address in socket.getaddrinfo(host or None, 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE):
+                if (each := str(address[0])) not in addresses:
+                    addresses.append(each)
+        except (OSError, ValueError) as error:
+            failure = error
+        with contextlib.suppress(RuntimeError):  # the loop has been closed meanwhile
+            loop.call_soon_threadsafe(settle, addresses, failure)
+
+    threading.Thread(target=look_up, name="lookup", daemon=True).start()
+    async with asyncio.timeout(LOOKUP_SECONDS):
+        return await found
 
 
 async def _sweep_until(event: asyncio.Event, guard: Guard, *, seconds: float | None) -> None:
