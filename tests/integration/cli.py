@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from tests.harness import SECRET, Server
+from tests.harness import SECRET, Server, ServerProcess
 
 PYTHON = (sys.executable, "-m", "hookwright")
 
@@ -38,7 +38,7 @@ def hookwright(folder: Path, *arguments: str, stdin: bytes = b"", **settings: st
     return run
 
 
-def beside(server: Server, *arguments: str, stdin: bytes = b"", **settings: str) -> Run:
+def beside(server: Server | ServerProcess, *arguments: str, stdin: bytes = b"", **settings: str) -> Run:
     """Run one command in the folder of a running server, configured as the server is."""
     known = {"port": str(server.port), "jwt_secret": SECRET} | settings
     return hookwright(server.database.parent, *arguments, stdin=stdin, **known)

@@ -1,16 +1,17 @@
 """What all commands share: how they end, what they load, how they explain a refusal at start."""
 
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.harness import SECRET, ServerProcess, free_port, running_server
-from tests.integration.cli import PYTHON, environment, hookwright
+from tests.integration.cli import PYTHON, beside, environment, hookwright
+from tests.integration.test_cli_send import register
 
 
 def one_line(text: str) -> str:
@@ -141,33 +142,18 @@ def test_a_person_is_told_where_it_listens_where_data_lies_and_what_is_open(tmp_
 
 
 def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
-    from tests.harness import Receiver
-
-    async def never(_: object) -> None:
-        import asyncio
-
-        await asyncio.sleep(3600)
-
-    import json
-    import urllib.request
-
-    with Receiver(never) as receiver, ServerProcess(tmp_path, free_port(), HOOKWRIGHT_SHUTDOWN_GRACE="600") as server:  # type: ignore[arg-type]
-
-        def post(path: str, body: dict[str, object]) -> None:
-            headers = {"Authorization": f"Bearer {server.token}", "Content-Type": "application/json"}
-            urllib.request.urlopen(urllib.request.Request(f"{server.url}/api/v1/{path}", json.dumps(body).encode(), headers)).read()
-
-        post("app", {"name": "a", "uid": "a"})
-        post("app/a/endpoint", {"url": receiver.url})
-        post("app/a/msg", {"eventType": "x", "payload": {}})
-        receiver.wait_for(1)
-        assert server.process is not None
-        server.process.send_signal(signal.SIGTERM)
-        deadline = time.monotonic() + 20
-        while server.process.poll() is None and time.monotonic() < deadline:
+    with socket.create_server(("127.0.0.1", 0)) as silent, ServerProcess(tmp_path, free_port(), HOOKWRIGHT_SHUTDOWN_GRACE="600") as server:
+        register(server, f"http://127.0.0.1:{silent.getsockname()[1]}/")
+        assert beside(server, "send", "acme", "x").status == 0
+        silent.settimeout(30)
+        attempt, _ = silent.accept()  # now one is under way, and a stop waits for it
+        with attempt:
+            assert server.process is not None
             server.process.send_signal(signal.SIGTERM)
-            time.sleep(0.2)
-        assert server.process.poll() == 128 + signal.SIGTERM
+            with pytest.raises(subprocess.TimeoutExpired):
+                server.process.wait(1)
+            server.process.send_signal(signal.SIGTERM)
+            assert server.process.wait(30) == 128 + signal.SIGTERM
 
 
 def test_a_mistake_of_ours_is_one_line_and_keeps_the_details(tmp_path: Path) -> None:

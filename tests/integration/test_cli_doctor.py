@@ -84,6 +84,16 @@ def test_without_a_server_the_same_backlog_is_read_from_the_file(tmp_path: Path)
     assert levels(run)["endpoints"] == "warn"
 
 
+def test_of_a_server_elsewhere_nothing_of_this_machine_is_judged(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    with running_server(tmp_path) as server:
+        run = hookwright(elsewhere, "doctor", "--json", "--url", server.url, "--token", server.token)
+    assert run.status == 0
+    assert set(levels(run)) == {"server", "clock", "backlog", "endpoints"}
+    assert not list(elsewhere.iterdir())
+
+
 def test_a_server_that_does_not_answer_is_a_failure(tmp_path: Path) -> None:
     with running_server(tmp_path) as server:
         run = beside(server, "doctor", "--json", port=str(free_port()))

@@ -66,7 +66,8 @@ def check_secrets(settings: Settings) -> Check:
         return Check("secrets", "ok", "configured")
     path = settings.key_file.absolute()
     if not path.exists():
-        if not settings.database_path.exists():
+        database = settings.database_path
+        if not database.exists() or database.stat().st_size == 0:
             return Check("secrets", "ok", "will be made at the first start")
         return Check(
             "secrets", "fail", f"the key file {path} is gone", "restore it from a backup: without it stored secrets cannot be opened"
@@ -91,6 +92,8 @@ def check_folder(path: Path) -> Check:
         return Check(
             "folder", "fail", f"{folder} is on a network filesystem ({kind})", "move it to a local disk: locks and syncs lie there"
         )
+    if kind in ("tmpfs", "ramfs"):
+        return Check("folder", "warn", f"{folder} is in memory ({kind})", "move it to a disk: a restart of this machine loses all of it")
     return Check("folder", "ok", f"{folder}" + (f" ({kind})" if kind else ""))
 
 

@@ -56,21 +56,28 @@ def _summary(levels: Sequence[str]) -> str:
 
 
 def _checks(installation: "Installation") -> Iterator["Check"]:
+    if installation.url is None:
+        yield from _look_around(installation)
+    else:
+        yield from _ask(installation)
+
+
+def _look_around(installation: "Installation") -> Iterator["Check"]:
+    """This machine and this shell's settings; then the database, or the server that has it."""
     from hookwright.cli import checks
 
     settings, path = installation.settings, installation.path
     yield from checks.check_settings(settings)
     yield checks.check_secrets(settings)
+    yield checks.check_files(settings)
     folder = checks.check_folder(path)
     yield folder
-    if folder.level == "ok":
-        yield checks.check_disk(path.parent)
-        yield checks.check_sync(path.parent)
-        yield from checks.check_sizes(path)
-    yield checks.check_files(settings)
-    if installation.url is not None:
-        yield from _ask(installation)
-    elif folder.level == "ok" and path.exists():
+    if folder.level == "fail":
+        return
+    yield checks.check_disk(path.parent)
+    yield checks.check_sync(path.parent)
+    yield from checks.check_sizes(path)
+    if path.exists():
         yield from _open_or_ask(installation)
 
 
@@ -132,7 +139,8 @@ def _ask(installation: "Installation") -> Iterator["Check"]:
     from hookwright.cli.checks import Check
     from hookwright.cli.client import Refused
 
-    note("The settings above are those of this shell; a server tells its own unsafe switches when it starts.")
+    if installation.url is None:
+        note("Settings are shown as this shell has them; a server names its own unsafe switches when it starts.")
     try:
         client = installation.client()
         begun = time.perf_counter()
