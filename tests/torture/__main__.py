@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     seed = o.seed if o.seed is not None else random.SystemRandom().randrange(10**6)
     console = Console(width=None if sys.stdout.isatty() else 160)
     console.print(f"seed {seed}")
-    held = True
+    broken: list[str] = []
     for name in o.harm or HARMS:
         killing = name == "kill"
         plan = Plan(
@@ -65,9 +65,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 continue
             verdict = HARMS[name](Path(folder), plan, lambda line: console.print(f"  {line}"))
         show(verdict, console)
-        held = held and verdict.holds
-    console.print("every promise held" if held else f"A PROMISE WAS BROKEN; --seed {seed} repeats the dice")
-    return 0 if held else 1
+        broken += [f"{name}: {check.name}: {check.found}" for check in verdict.checks if not check.holds]
+    console.print("everything held" if not broken else "DID NOT HOLD:\n  " + "\n  ".join(broken) + f"\n--seed {seed} repeats the dice")
+    return 1 if broken else 0
 
 
 if __name__ == "__main__":

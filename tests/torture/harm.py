@@ -30,10 +30,6 @@ class Verdict(msgspec.Struct, frozen=True):
     harms: tuple[tuple[str, ...], ...]
     checks: tuple[Check, ...]
 
-    @property
-    def holds(self) -> bool:
-        return all(check.holds for check in self.checks)
-
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """`rate`: messages a second; `timed`: whether restarts must be fast, which is no question for a shared machine."""
