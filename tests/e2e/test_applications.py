@@ -1,5 +1,7 @@
 """Applications and event types as the official SDK makes, lists and removes them."""
 
+from collections.abc import Callable
+
 import httpx
 import pytest
 from svix.api import (
@@ -13,7 +15,7 @@ from svix.api import (
     Svix,
 )
 from svix.exceptions import HttpError
-from svix.models import EventTypeUpsertIn, Ordering
+from svix.models import EventTypeImportOpenApiIn, EventTypeUpsertIn, MessagePrecheckIn, Ordering
 
 from tests.harness import Server
 
@@ -102,9 +104,22 @@ def test_a_hundred_and_twenty_event_types_are_read_by_name(client: Svix) -> None
     assert [one.name for one in before.data] == names[50:100]
 
 
-def test_what_is_not_served_is_told_as_json_which_the_sdk_understands(client: Svix) -> None:
+NOT_SERVED: dict[str, Callable[[Svix], object]] = {
+    "statistics": lambda client: client.statistics.aggregate_event_types(),
+    "import of event types": lambda client: client.event_type.import_openapi(EventTypeImportOpenApiIn(spec={})),
+    "background tasks": lambda client: client.background_task.list(),
+    "operational webhooks": lambda client: client.operational_webhook.endpoint.list(),
+    "precheck": lambda client: client.message.precheck("app", MessagePrecheckIn(event_type="a")),
+    "transformations": lambda client: client.endpoint.transformation.get("app", "endpoint"),
+    "environment": lambda client: client.environment.export(),
+    "ingest": lambda client: client.ingest.source.list(),
+}
+
+
+@pytest.mark.parametrize("call", NOT_SERVED.values(), ids=NOT_SERVED.keys())
+def test_what_is_not_served_is_told_as_json_which_the_sdk_understands(client: Svix, call: Callable[[Svix], object]) -> None:
     with pytest.raises(HttpError) as refused:
-        client.statistics.aggregate_event_types()
+        call(client)
     assert (refused.value.status_code, refused.value.code) in {(404, "not_found"), (405, "method_not_allowed")}
 
 

@@ -144,3 +144,20 @@ def test_the_older_paths_of_attempts_still_lead_there(tenant: Tenant, receiver: 
     ]
     (attempt,) = client.message_attempt.list_by_msg(APP, message.id).data
     assert [[one["id"] for one in page["data"]] for page in pages] == [[attempt.id], [attempt.id]]
+
+
+def test_a_delivery_at_a_later_time_is_refused_rather_than_made_at_once(client: Svix) -> None:
+    with pytest.raises(HTTPValidationError) as refused:
+        send(client, deliver_at=datetime.now(UTC) + timedelta(hours=1))
+    assert refused.value.detail[0].loc == ["body", "deliverAt"]
+    assert client.message.list(APP).data == []
+
+
+@pytest.mark.parametrize(("hours", "accepted"), [(1, True), (0, False), (90 * 24 + 1, False)])
+def test_a_payload_can_be_kept_for_hours(client: Svix, hours: int, accepted: bool) -> None:
+    try:
+        send(client, payload_retention_hours=hours)
+    except HTTPValidationError:
+        assert not accepted
+    else:
+        assert accepted

@@ -3,6 +3,7 @@
 `HOOKWRIGHT_CONTRACT_EXAMPLES` (default 10): examples per operation and phase; 300 is a long run.
 """
 
+import asyncio
 import http.client
 import json
 import os
@@ -12,12 +13,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import msgspec
 import pytest
 
+from hookwright.api.app import ApiOptions, create_app
+from hookwright.clock import SystemClock
+from hookwright.errors import StoreUnavailable
 from tests.harness import Receiver, Server, answers, running_server
 from tests.integration.api import Api, fresh
 
@@ -322,6 +327,27 @@ def test_a_strange_authorization_is_401(server: Server, value: bytes) -> None:
     answer = exchange(server, b"GET /api/v1/app HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: " + value + b"\r\n\r\n")
     assert answer.status_code == 401
     assert well_formed_error(answer)
+
+
+@pytest.mark.parametrize("gone", ["read", "write"])
+def test_health_is_503_with_the_same_body_when_the_database_cannot_be_read_or_written(gone: str) -> None:
+    async def works(_: object) -> tuple[()]:
+        return ()
+
+    async def fails(_: object) -> None:
+        raise StoreUnavailable("the disk is full")
+
+    store = SimpleNamespace(**({"read": works, "write": works} | {gone: fails}))
+    services: Any = SimpleNamespace(store=store, clock=SystemClock())
+
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(create_app(services, ApiOptions(jwt_secret="x" * 32)))  # type: ignore[arg-type]
+        async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
+            return await client.get("/api/v1/health")
+
+    answer = asyncio.run(ask())
+    assert answer.status_code == 503
+    assert answer.json() == {"database": {"status": "error"}, "queue": {"status": "error"}, "cache": {"status": "ok"}}
 
 
 def raw(seeded: Seeded, method: str, path: bytes, body: bytes = b"", headers: tuple[bytes, ...] = ()) -> httpx.Response:

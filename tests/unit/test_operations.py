@@ -15,6 +15,8 @@ from hookwright.api.app import ApiOptions, create_app
 from tests.operations import Operation, operations, read, table
 
 ROOT = Path(__file__).parents[2]
+DOCUMENT = ROOT / "docs" / "api.md"
+LINK = re.compile(r"\[`(test_\w+)`\]\(\.\./([\w/]+\.py)\)")
 LISTED = operations()
 OUR_NAMES = {"EndpointStats": "EndpointStatsOut", "ListResponse": "ListResponse_ApplicationOut_"}
 """Where a schema is called something else with us."""
@@ -95,7 +97,12 @@ def test_a_request_needs_no_field_that_clients_may_leave_out(name: str) -> None:
 
 
 def test_the_table_in_the_document_is_the_list() -> None:
-    text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
-    found = re.search(r"<!-- operations -->\n(.*)<!-- end of operations -->", text, re.DOTALL)
+    found = re.search(r"<!-- operations -->\n(.*)<!-- end of operations -->", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
     assert found is not None
     assert found[1] == table(), "run scripts/write_operations_table.py"
+
+
+@pytest.mark.parametrize("link", LINK.findall(DOCUMENT.read_text(encoding="utf-8")), ids=lambda link: link[0])
+def test_a_test_that_the_document_names_exists(link: tuple[str, str]) -> None:
+    name, file = link
+    assert name in functions_of(file)
