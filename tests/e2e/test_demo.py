@@ -3,16 +3,19 @@
 import base64
 import hashlib
 import hmac
+import signal
+import subprocess
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 from standardwebhooks import Webhook
 
 from hookwright.cli.demo_events import make_events
 from hookwright.cli.demo_receiver import is_signed
 from hookwright.cli.demo_run import Result
-from tests.integration.cli import hookwright
+from tests.integration.cli import PYTHON, environment, hookwright
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 GOOD = Result(
@@ -44,10 +47,21 @@ def test_nobodys_settings_change_the_demo(tmp_path: Path) -> None:
     assert hookwright(tmp_path, "demo", "--json", "--events", "5", **settings).status == 0
 
 
+def test_it_can_be_interrupted_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    command = [*PYTHON, "demo", "--events", "10000"]
+    settings = environment() | {"TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
+    process = subprocess.Popen(command, env=settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    while "Sending" not in process.stdout.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (130, "")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("wrong", [{"arrived": 99}, {"recorded": 99}, {"verified": 99}, {"altered": 1}])
 def test_anything_that_is_missing_is_a_failure(wrong: dict[str, int]) -> None:
-    import msgspec
-
     assert GOOD.good
     assert not msgspec.structs.replace(GOOD, **wrong).good
 

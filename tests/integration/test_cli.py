@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from hookwright.cli.serve import banner
+from hookwright.config import Settings
 from tests.harness import SECRET, ServerProcess, free_port, running_server
 from tests.integration.cli import PYTHON, beside, environment, hookwright
 from tests.integration.test_cli_send import register
@@ -102,6 +104,15 @@ def test_data_without_its_key_file_is_refused(tmp_path: Path) -> None:
     run = hookwright(tmp_path, "serve", "--port", "0")
     assert run.status == 2
     assert "restore it" in one_line(run.err)
+
+
+def test_the_banners_way_to_a_token_works_from_another_terminal(tmp_path: Path) -> None:
+    with running_server(tmp_path, jwt_secret=None) as server:
+        settings = Settings.load(database=f"sqlite:///{server.database}")
+        (line,) = [line for line in banner(settings, server.port).splitlines() if "A token" in line]
+        run = hookwright(Path("/"), *line.split()[3:])
+    assert run.status == 0, run.err
+    assert run.out.startswith("hw_")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

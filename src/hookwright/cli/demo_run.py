@@ -154,7 +154,7 @@ def _tell(results: list[Result], good: bool, seconds: float) -> None:
     say(f"- healthy took every event at the first attempt, half of them within {healthy.median_ms:.0f} ms of the call.")
     say(f"- flaky refused every event twice. Each was tried again by the schedule ({flaky.attempts} attempts) until it was taken.")
     say("  The demo's schedule is in seconds; the real one goes on for three days.")
-    say(f"- slow needs {slow.median_ms:.0f} ms and more for each, and delayed nobody: every endpoint has a lane of its own.")
+    say(f"- slow {slow.does}, each time. Its events waited in a lane of their own and delayed nobody else.")
     say("- The receiver checked every signature by itself, with the standard library, as your customers would.")
     say("\nNext: `hookwright serve`, then `hookwright token create --name first`, and the README's first event.")
 

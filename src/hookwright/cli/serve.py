@@ -1,6 +1,7 @@
 """`hookwright serve`: the server, in the foreground, until SIGTERM or Ctrl-C; a second signal ends it at once."""
 
 import asyncio
+import contextlib
 import os
 import resource
 import signal
@@ -56,7 +57,8 @@ def raise_file_limit(settings: "Settings") -> None:
     wanted = files_wanted(settings)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+        with contextlib.suppress(ValueError, OSError):  # some systems grant less than they say
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 async def _serve(settings: "Settings") -> None:
@@ -103,7 +105,9 @@ def banner(settings: "Settings", port: int) -> str:
 
     url, path = _url(settings, port), settings.database_path.absolute()
     configured = settings.jwt_secret is not None and settings.encryption_keys is not None
-    elsewhere = "" if settings.port == port else f" --url {url}"
+    fields = type(settings).model_fields  # another terminal knows none of our flags, and perhaps not our environment
+    elsewhere = "" if settings.database == fields["database"].default else f" --database {settings.database}"
+    elsewhere += "" if port == fields["port"].default else f" --url {url}"
     lines = [
         f"Hookwright {__version__}",
         "",
