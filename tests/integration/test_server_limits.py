@@ -1,104 +1,15 @@
-"""What a peer may do to the server, over real sockets: every hold on it ends, and well-behaved callers do not notice."""
+"""What a peer may send to the server, over real sockets: what is answered, what is refused, and how much is taken."""
 
-import asyncio
 import contextlib
 import resource
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
-import msgspec
 import pytest
-import uvloop
 
 from hookwright.api.connections import MAX_PIPELINED
-from hookwright.api.server import Limits, serve
-from hookwright.errors import ConfigurationError
-
-QUICK = Limits(header_seconds=0.3, request_seconds=0.6, body_grace_seconds=0.2, keep_alive_seconds=0.3)
-PATIENT = Limits()
-GET = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
-
-
-class App:
-    """Answers with the request's body, after `gate` opens if the path is /wait. Keeps what it saw."""
-
-    def __init__(self) -> None:
-        self.gate = asyncio.Event()
-        self.entered = asyncio.Event()
-        self.disconnected = asyncio.Event()
-        self.headers: list[tuple[bytes, bytes]] = []
-        self.paths: list[str] = []
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        self.paths.append(scope["path"])
-        self.entered.set()
-        if scope["path"] == "/wait":
-            await self.gate.wait()
-        body = b""
-        if scope["path"] != "/early":
-            while True:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    self.disconnected.set()
-                    return
-                body += message["body"]
-                if not message["more_body"]:
-                    break
-        self.headers = scope["headers"]
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", str(len(body)).encode())]})
-        await send({"type": "http.response.body", "body": body})
-
-
-class Server:
-    def __init__(self, app: App, port: int, stop: asyncio.Event, task: asyncio.Task[None]) -> None:
-        self.app, self.port, self.stop, self.task = app, port, stop, task
-
-    @contextlib.asynccontextmanager
-    async def connect(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        try:
-            yield reader, writer
-        finally:
-            writer.transport.abort()
-
-    async def say(self, *pieces: bytes) -> bytes:
-        """Everything that is answered to `pieces` until the server closes."""
-        async with self.connect() as (reader, writer):
-            for piece in pieces:
-                writer.write(piece)
-                await writer.drain()
-            return await reader.read()
-
-
-def run(scenario: Callable[[Server], Awaitable[None]], limits: Limits = PATIENT, grace_seconds: float = 5.0) -> None:
-    async def main() -> None:
-        app, stop = App(), asyncio.Event()
-        port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        serving = serve(app, host="127.0.0.1", port=0, limits=limits, stop=stop, ready=port.set_result, grace_seconds=grace_seconds)
-        task = asyncio.create_task(serving)
-        await asyncio.wait({task, port}, return_when=asyncio.FIRST_COMPLETED)
-        server = Server(app, await port, stop, task)
-        try:
-            await scenario(server)
-        finally:
-            app.gate.set()
-            stop.set()
-            await task
-
-    uvloop.run(main())
-
-
-async def answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
-    """One response with a content length: its status and body."""
-    head = await reader.readuntil(b"\r\n\r\n")
-    length = next(int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length"))
-    return int(head.split()[1]), await reader.readexactly(length)
-
-
-def status(response: bytes) -> int:
-    return int(response.split()[1])
-
+from hookwright.api.server import Limits
+from tests.integration.http_server import GET, LARGE, PATIENT, Server, answer, run, status
 
 # What is answered
 
@@ -170,7 +81,14 @@ def test_a_malformed_request_is_refused_after_the_answers_before_it() -> None:
         b"GET / HTTP/9.9\r\nhost: x\r\n\r\n",
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03",
-        b"POST / HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: h2c\r\ncontent-length: 18\r\n\r\nGET /x HTTP/1.1\r\n\r\n",
+        b"CONNECT example.com:443 HTTP/1.1\r\nhost: example.com:443\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nhost: x\r\nhost: x\r\n\r\n",
+        b"GET / HTTP/1.0\r\nhost: x\r\nHost: y\r\n\r\n",
+        b"GET / HTTP/1.1\r\nhost: x/y\r\n\r\n",
+        b"GET / HTTP/1.1\r\nhost: x y\r\n\r\n",
+        b"POST / HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: h2c\r\ncontent-length: 3\r\n"
+        b"transfer-encoding: chunked\r\n\r\n0\r\n\r\n",
     ],
 )
 def test_an_ambiguous_or_malformed_request_is_refused(request_bytes: bytes) -> None:
@@ -182,9 +100,118 @@ def test_an_ambiguous_or_malformed_request_is_refused(request_bytes: bytes) -> N
     run(scenario)
 
 
-def test_an_upgrade_is_ignored_and_the_request_is_answered() -> None:
+@pytest.mark.parametrize("host", [b"", b"localhost:8071", b"[::1]:8071", b"xn--bcher-kva.example", b"_internal.example"])
+def test_a_host_may_be_anything_that_is_one(host: bytes) -> None:
     async def scenario(server: Server) -> None:
-        assert status(await server.say(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n")) == 200
+        assert status(await server.say(b"GET / HTTP/1.1\r\nconnection: close\r\nhost: %b\r\n\r\n" % host)) == 200
+
+    run(scenario)
+
+
+def test_http_1_0_needs_no_host() -> None:
+    async def scenario(server: Server) -> None:
+        assert status(await server.say(b"GET / HTTP/1.0\r\n\r\n")) == 200
+
+    run(scenario)
+
+
+OFFER = b"host: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAA\r\n"
+"""As Java's HttpClient sends it with each first request."""
+
+
+def test_an_offer_to_upgrade_is_ignored_and_the_connection_goes_on() -> None:
+    async def scenario(server: Server) -> None:
+        async with server.connect() as (reader, writer):
+            for _ in range(2):
+                writer.write(b"GET / HTTP/1.1\r\n" + OFFER + b"\r\n")
+                assert await answer(reader) == (200, b"")
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"POST / HTTP/1.1\r\n" + OFFER + b"content-length: 26\r\n\r\nGET /smuggled HTTP/1.1\r\n\r\n",
+        b"POST / HTTP/1.1\r\n" + OFFER + b"transfer-encoding: chunked\r\n\r\n1a\r\nGET /smuggled HTTP/1.1\r\n\r\n\r\n0\r\n\r\n",
+    ],
+    ids=["length", "chunked"],
+)
+@pytest.mark.parametrize("piece", [1, 7, 10_000])
+def test_the_body_of_a_request_that_offers_an_upgrade_is_its_body(request_bytes: bytes, piece: int) -> None:
+    async def scenario(server: Server) -> None:
+        async with server.connect() as (reader, writer):
+            several = request_bytes * 3 + b"GET /after HTTP/1.1\r\nhost: x\r\n\r\n"
+            for start in range(0, len(several), piece):
+                writer.write(several[start : start + piece])
+                await writer.drain()
+            for _ in range(3):
+                assert await answer(reader) == (200, b"GET /smuggled HTTP/1.1\r\n\r\n")
+            assert await answer(reader) == (200, b"")
+        assert server.app.paths == ["/", "/", "/", "/after"]
+
+    run(scenario)
+
+
+def test_the_application_sees_no_offer_to_upgrade_but_all_other_headers_as_they_came() -> None:
+    async def scenario(server: Server) -> None:
+        async with server.connect() as (reader, writer):
+            writer.write(b"GET /p?q=%20 HTTP/1.1\r\n" + OFFER + b"A:\t\xe9\r\na: 2\r\n\r\n")
+            await answer(reader)
+        assert server.app.paths == ["/p"]
+        assert server.app.headers == [
+            (b"host", b"x"),
+            (b"connection", b"Upgrade, HTTP2-Settings"),
+            (b"http2-settings", b"AAEAAEAA"),
+            (b"a", b"\xe9"),
+            (b"a", b"2"),
+        ]
+
+    run(scenario)
+
+
+def test_a_pipeline_of_offers_to_upgrade_is_cut_like_any_other() -> None:
+    async def scenario(server: Server) -> None:
+        response = await server.say((b"GET / HTTP/1.1\r\n" + OFFER + b"\r\n") * (MAX_PIPELINED * 5))
+        assert MAX_PIPELINED <= response.count(b"HTTP/1.1 200") == response.count(b"HTTP/1.1") <= MAX_PIPELINED * 2
+
+    run(scenario)
+
+
+def test_a_peer_that_waits_for_leave_to_send_its_body_gets_it() -> None:
+    async def scenario(server: Server) -> None:
+        async with server.connect() as (reader, writer):
+            for _ in range(2):
+                writer.write(b"POST / HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n")
+                assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+                writer.write(b"ok")
+                assert await answer(reader) == (200, b"ok")
+
+    run(scenario)
+
+
+def test_after_an_answer_in_place_of_that_leave_nothing_more_is_parsed() -> None:
+    async def scenario(server: Server) -> None:
+        async with server.connect() as (reader, writer):
+            writer.write(b"POST /early HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 20\r\n\r\n")
+            assert await answer(reader) == (200, b"")
+            writer.write(GET * 3)
+            assert await reader.read() == b""
+        assert server.app.paths == ["/early"]
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("path", [b"/early", b"/goodbye"])
+@pytest.mark.parametrize("line", [b"", b"connection: close\r\n"], ids=["kept", "last"])
+def test_an_answer_before_the_body_is_in_can_be_read_after_all_of_it_is_sent(path: bytes, line: bytes) -> None:
+    async def scenario(server: Server) -> None:
+        async with server.connect() as (reader, writer):
+            writer.write(b"POST %b HTTP/1.1\r\nhost: x\r\n%bcontent-length: %d\r\n\r\n" % (path, line, LARGE))
+            await server.app.entered.wait()
+            writer.write(b"b" * LARGE)
+            await writer.drain()
+            assert await answer(reader) == (200, b"")
 
     run(scenario)
 
@@ -255,157 +282,6 @@ def test_too_many_header_lines_are_refused() -> None:
     run(scenario)
 
 
-@pytest.mark.parametrize(
-    ("start", "refused"),
-    [
-        (b"GET / HTTP/1.1\r\nhost: x\r\na: ", 431),
-        (b"GET /", 431),
-        (b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n0\r\na: ", 400),
-        (b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n1;a=", 400),
-    ],
-    ids=["header", "target", "trailer", "chunk extension"],
-)
-def test_200_megabytes_without_end_leave_memory_as_it_was(start: bytes, refused: int) -> None:
-    async def scenario(server: Server) -> None:
-        flood = b"v" * 1_000_000
-        async with server.connect() as (reader, writer):
-            before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-            writer.write(start)
-            with contextlib.suppress(ConnectionError):
-                for _ in range(200):
-                    writer.write(flood)
-                    await writer.drain()
-            assert status(await reader.readuntil(b"\r\n")) == refused
-            grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-        assert grown < 32 * 1024  # kilobytes, client and server together
-
-    run(scenario)
-
-
-def test_a_body_that_the_application_does_not_read_stops_being_taken() -> None:
-    async def scenario(server: Server) -> None:
-        async with server.connect() as (_, writer):
-            writer.write(b"POST /wait HTTP/1.1\r\nhost: x\r\ncontent-length: 100000000\r\n\r\n")
-            await server.app.entered.wait()
-            before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-            piece = b"b" * 1_000_000
-            taken = 0
-            with contextlib.suppress(TimeoutError):
-                while taken < 100:
-                    writer.write(piece)
-                    async with asyncio.timeout(0.3):  # the server reads nothing for that long
-                        await writer.drain()
-                    taken += 1
-            assert taken < 30  # what both kernels' buffers hold
-            assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 32 * 1024
-
-    run(scenario)
-
-
-# Times
-
-
-@pytest.mark.parametrize("start", [b"GET / HT", b"GET / HTTP/1.1\r\nhost: x\r\n"])
-def test_a_header_that_never_ends_is_refused_in_time(start: bytes) -> None:
-    async def scenario(server: Server) -> None:
-        assert status(await server.say(start)) == 408
-
-    run(scenario, QUICK)
-
-
-def test_a_header_that_drips_is_refused_in_time() -> None:
-    async def scenario(server: Server) -> None:
-        async with server.connect() as (reader, writer):
-            response = asyncio.create_task(reader.read())
-            with contextlib.suppress(ConnectionError):
-                for byte in b"GET / HTTP/1.1\r\nhost: x\r\n" + b"a: b\r\n" * 200:
-                    if response.done():
-                        break
-                    writer.write(bytes((byte,)))
-                    await asyncio.wait({response}, timeout=0.02)
-            assert status(await response) == 408
-
-    run(scenario, QUICK)
-
-
-def test_the_second_request_on_a_connection_has_its_own_time() -> None:
-    async def scenario(server: Server) -> None:
-        async with server.connect() as (reader, writer):
-            writer.write(GET)
-            assert (await answer(reader))[0] == 200
-            writer.write(b"GET / HTTP/1.1\r\nho")
-            assert (await answer(reader))[0] == 408
-
-    run(scenario, QUICK)
-
-
-@pytest.mark.parametrize("limits", [QUICK, msgspec.structs.replace(QUICK, body_grace_seconds=60.0)], ids=["rate", "whole request"])
-def test_a_body_that_drips_is_refused_and_the_application_sees_a_disconnect(limits: Limits) -> None:
-    async def scenario(server: Server) -> None:
-        async with server.connect() as (reader, writer):
-            writer.write(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 10000\r\n\r\n")
-            response = asyncio.create_task(reader.read())
-            with contextlib.suppress(ConnectionError):
-                while not response.done():
-                    writer.write(b"b")
-                    await asyncio.wait({response}, timeout=0.05)
-            assert status(await response) == 408
-            await server.app.disconnected.wait()
-
-    run(scenario, limits)
-
-
-def test_a_body_is_not_late_while_the_application_does_not_read_it() -> None:
-    async def scenario(server: Server) -> None:
-        async with server.connect() as (reader, writer):
-            body = b"b" * 8_000_000
-            writer.write(b"POST /wait HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
-            await asyncio.wait({asyncio.create_task(reader.read(1))}, timeout=QUICK.request_seconds * 2)
-            server.app.gate.set()
-            await server.app.entered.wait()
-            assert server.app.disconnected.is_set() is False
-
-    run(scenario, QUICK)
-
-
-@pytest.mark.parametrize("start", [b"", b"\r\n\r\n"])
-def test_a_connection_that_asks_nothing_is_closed_without_a_word(start: bytes) -> None:
-    async def scenario(server: Server) -> None:
-        assert await server.say(start) == b""
-
-    run(scenario, QUICK)
-
-
-def test_a_connection_that_has_been_answered_is_closed_when_it_is_idle() -> None:
-    async def scenario(server: Server) -> None:
-        async with server.connect() as (reader, writer):
-            writer.write(GET)
-            assert (await answer(reader))[0] == 200
-            assert await reader.read() == b""
-
-    run(scenario, QUICK)
-
-
-def test_a_request_that_the_application_works_on_has_no_deadline_here() -> None:
-    async def scenario(server: Server) -> None:
-        async with server.connect() as (reader, writer):
-            writer.write(b"GET /wait HTTP/1.1\r\nhost: x\r\n\r\n")
-            await asyncio.sleep(QUICK.request_seconds * 2)  # the time itself is the subject
-            server.app.gate.set()
-            assert (await answer(reader))[0] == 200
-
-    run(scenario, QUICK)
-
-
-def test_a_body_that_the_application_did_not_want_does_not_hold_the_connection() -> None:
-    async def scenario(server: Server) -> None:
-        response = await server.say(b"POST /early HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\nb")
-        assert response.count(b"HTTP/1.1") == 1
-        assert status(response) == 200
-
-    run(scenario, QUICK)
-
-
 # Numbers
 
 
@@ -456,87 +332,3 @@ def test_one_connection_too_many_is_told_to_come_back_and_a_freed_place_is_given
                 assert (await answer(reader))[0] == 200
 
     run(scenario, limits)
-
-
-# Starting and stopping
-
-
-def test_a_stop_finishes_the_request_under_way_and_closes_what_is_idle() -> None:
-    async def scenario(server: Server) -> None:
-        async with server.connect() as (idle, _), server.connect() as (busy, writer):
-            writer.write(b"GET /wait HTTP/1.1\r\nhost: x\r\n\r\n")
-            await server.app.entered.wait()
-            server.stop.set()
-            assert await idle.read() == b""
-            with pytest.raises(ConnectionRefusedError):
-                await asyncio.open_connection("127.0.0.1", server.port)
-            server.app.gate.set()
-            response = await busy.read()
-            assert status(response) == 200
-            assert b"connection: close" in response
-            await server.task
-
-    run(scenario)
-
-
-def test_a_stop_lets_a_request_finish_arriving() -> None:
-    async def scenario(server: Server) -> None:
-        async with server.connect() as (idle, _), server.connect() as (reader, writer):
-            writer.write(GET + b"POST / HTTP/1.1\r\nhost: x\r\n")
-            assert (await answer(reader))[0] == 200
-            server.stop.set()
-            assert await idle.read() == b""
-            writer.write(b"content-length: 2\r\n\r\nok")
-            assert await answer(reader) == (200, b"ok")
-            await server.task
-
-    run(scenario)
-
-
-def test_a_stop_cuts_off_what_outlives_the_grace() -> None:
-    async def scenario(server: Server) -> None:
-        async with server.connect() as (reader, writer):
-            writer.write(b"GET /wait HTTP/1.1\r\nhost: x\r\n\r\n")
-            await server.app.entered.wait()
-            server.stop.set()
-            await server.task
-            with contextlib.suppress(ConnectionResetError):
-                assert await reader.read() == b""
-
-    run(scenario, grace_seconds=0.1)
-
-
-def test_an_answer_that_is_not_read_does_not_hold_the_connection() -> None:
-    async def scenario(server: Server) -> None:
-        body = b"b" * 16_000_000
-        client = socket.create_connection(("127.0.0.1", server.port))
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        client.setblocking(False)
-        loop = asyncio.get_running_loop()
-        with client:
-            await loop.sock_sendall(client, b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
-            server.stop.set()
-            await server.task  # within the test's time limit, not the grace of an hour
-
-    run(scenario, QUICK, grace_seconds=3600.0)
-
-
-def test_a_port_that_is_taken_is_a_configuration_error_of_one_line() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(ConfigurationError) as caught:
-        _serve_at("127.0.0.1", taken.getsockname()[1])
-    assert "HOOKWRIGHT_PORT" in str(caught.value)
-    assert "Address already in use" in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize(("host", "port"), [("192.0.2.1", 0), ("127.0.0.1", 70_000)])
-def test_an_address_that_cannot_be_had_is_a_configuration_error(host: str, port: int) -> None:
-    with pytest.raises(ConfigurationError, match="HOOKWRIGHT_HOST"):
-        _serve_at(host, port)
-
-
-def _serve_at(host: str, port: int) -> None:
-    async def main() -> None:
-        await serve(App(), host=host, port=port, stop=asyncio.Event())
-
-    uvloop.run(main())

@@ -321,8 +321,8 @@ class Connection(HttpToolsProtocol):
         if self.transport.is_closing() or self._leaving:
             self._check_departure(now)
         elif self._check_reader(now):
-            if self.flow.read_paused:
-                self._deadline += passed  # rule 3
+            if self.flow.read_paused or (self._part == "between" and self.flow.write_paused):
+                self._deadline += passed  # rule 3; and a peer that still takes its answer is not idle
                 self._began += passed
             elif now >= self._deadline or (self._part == "body" and (self._dawdles(now) or self._floods())):
                 if self._part == "between":
@@ -333,11 +333,10 @@ class Connection(HttpToolsProtocol):
     def _check_departure(self, now: float) -> None:
         """A peer that does not take its last bytes, or does not stop sending, does not keep us."""
         if not self._leaving:
-            self._leaving = True
-            self._deadline = now + LINGER_SECONDS
+            self._begin_to_leave(now)
         elif self._heard and now < self._began + self._limits.request_seconds and self._arrived <= DRAIN_BYTES:
             self._heard = False
-            self._deadline = now + LINGER_SECONDS
+            self._deadline = max(self._deadline, now + LINGER_SECONDS)
         elif self._heard or now >= self._deadline:
             self.transport.abort()
 
@@ -384,14 +383,18 @@ class Connection(HttpToolsProtocol):
         return NOTHING if started else words
 
     def _leave(self, words: bytes) -> None:
-        self._deaf = self._leaving = True
-        self._heard, self._arrived = False, 0
-        self._began = self.loop.time()
-        self._deadline = self._began + LINGER_SECONDS
+        self._deaf = True
+        self._begin_to_leave(self.loop.time())
         self.flow.resume_reading()
         if words:
             self.transport.write(words)
         self.transport.write_eof()
+
+    def _begin_to_leave(self, now: float) -> None:
+        """What has not been taken of the last answer keeps its time."""
+        self._leaving = True
+        self._heard, self._arrived, self._began = False, 0, now
+        self._deadline = now + (self._limits.request_seconds if self.transport.get_write_buffer_size() else LINGER_SECONDS)
 
 
 def connection_factory(config: Config, state: ServerState, guard: Guard) -> Any:
