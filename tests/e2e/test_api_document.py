@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -33,7 +34,8 @@ def alike(said: object, printed: object) -> bool:
 
 def test_every_example_prints_what_the_document_shows(tenant: Tenant, client: Svix, receiver: Receiver) -> None:
     client.application.delete("app")
-    subprocess.run([ROOT / "scripts" / "system-packages", "curl"], check=True)
+    if shutil.which("curl") is None:
+        subprocess.run([ROOT / "scripts" / "system-packages", "curl"], check=True)
     environment = os.environ | {"API": f"{tenant.url}/api/v1", "TOKEN": tenant.token, "RECEIVER": receiver.url}
     pairs = examples()
     assert len(pairs) >= 8
