@@ -2,8 +2,8 @@
 
 import asyncio
 import tempfile
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -260,12 +260,19 @@ def _application_of(endpoint: str) -> str:
     return next(app for app, (_, endpoints) in APPLICATIONS.items() if endpoint in endpoints)
 
 
+@contextmanager
+def memory_folder() -> Iterator[Path]:
+    """A folder whose files need no disk, where the system has one: what is synced is not what is tested here."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
+        yield Path(folder)
+
+
 def simulate(seed: int) -> int:
     """One whole story; how many requests were sent in it. Raises Violation."""
     loop = VirtualLoop()
     try:
-        with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
-            return loop.run_until_complete(_simulate(loop, seed, Path(folder) / "store.db"))
+        with memory_folder() as folder:
+            return loop.run_until_complete(_simulate(loop, seed, folder / "store.db"))
     finally:
         loop.close()
 

@@ -26,7 +26,7 @@ from tests.simulation.receivers import NodeSender, Receivers
 R = TypeVar("R")
 RETRIES = RetryPolicy(schedule=(2.0, 10.0, 30.0), jitter=0.2, longest_retry_after=40.0)
 BOUNDS = Bounds(attempts=6, per_endpoint=2, queue=16, queue_bytes=2_000, queue_per_endpoint=5, claim=4, claims_at_once=2)
-OPTIONS = EngineOptions(policy=AttemptPolicy(retries=RETRIES, deadline=4.0), bounds=BOUNDS, grace=5.0)
+OPTIONS = EngineOptions(policy=AttemptPolicy(retries=RETRIES, deadline=6.0), bounds=BOUNDS, grace=5.0)
 LARGEST_BODY = 200
 
 

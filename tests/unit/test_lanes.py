@@ -3,7 +3,7 @@ from collections import Counter
 from hookwright.domain.deliveries import Delivery, Key
 from hookwright.domain.messages import Content
 from hookwright.engine.jobs import Job
-from hookwright.engine.lanes import Lane, Turns
+from hookwright.engine.lanes import FIRST_SLOTS, QUEUED_PER_SLOT, SLOW_SECONDS, Lane, Turns
 
 
 def lane(endpoint: str, organization: str = "org") -> Lane:
@@ -80,6 +80,37 @@ def test_a_lane_is_idle_when_nothing_is_here_and_nothing_awaited() -> None:
         busy = lane("a")
         setattr(busy, field, value)
         assert not busy.idle, field
+
+
+def test_a_lane_begins_with_few_slots_and_earns_one_with_each_quick_answer() -> None:
+    made = Lane("a", 64)
+    assert made.slots == FIRST_SLOTS
+    for _ in range(100):
+        made.learn(0.1)
+    assert made.slots == 64
+
+
+def test_each_slow_attempt_halves_the_slots_and_one_always_stays() -> None:
+    made = Lane("a", 64)
+    slots = []
+    for _ in range(5):
+        made.learn(SLOW_SECONDS)
+        slots.append(made.slots)
+    assert slots == [4, 2, 1, 1, 1]
+
+
+def test_a_lane_never_has_more_slots_than_it_may() -> None:
+    made = Lane("a", 2)
+    made.learn(0.1)
+    assert made.slots == 2
+
+
+def test_a_lane_may_queue_in_proportion_to_its_slots_and_next_to_nothing_when_it_is_slow() -> None:
+    made = Lane("a", 64)
+    made.learn(0.1)
+    assert made.depth == QUEUED_PER_SLOT * made.slots
+    made.learn(SLOW_SECONDS)
+    assert made.depth == made.slots == 4
 
 
 def test_a_job_keeps_as_many_bytes_as_its_body_has() -> None:

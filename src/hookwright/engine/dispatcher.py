@@ -75,7 +75,7 @@ class Dispatcher:
         ):
             return False
         lane = self._lanes.get(endpoint)
-        if lane is not None and len(lane.queue) >= self._bounds.queue_per_endpoint:
+        if lane is not None and len(lane.queue) >= self._depth(lane):
             return False
         self._reserved += 1
         self._reserved_bytes += size
@@ -170,18 +170,25 @@ class Dispatcher:
     def _lane(self, endpoint: str) -> Lane:
         lane = self._lanes.get(endpoint)
         if lane is None:
-            lane = self._lanes[endpoint] = Lane(endpoint)
+            lane = self._lanes[endpoint] = Lane(endpoint, self._bounds.per_endpoint)
         return lane
 
+    def _depth(self, lane: Lane) -> int:
+        return min(lane.depth, self._bounds.queue_per_endpoint)
+
+    def _is_low(self, lane: Lane) -> bool:
+        """Whether it is time to claim more for this lane."""
+        return len(lane.queue) < max(1, min(self._bounds.claim, self._depth(lane)) // 2)
+
     def _ready(self, lane: Lane) -> None:
-        if lane.queue and lane.in_flight < self._bounds.per_endpoint:
+        if lane.queue and lane.in_flight < lane.slots:
             self._turns.join(lane)
 
     def _pump(self) -> None:
         """Begin attempts while there are slots; not while finished ones pile up before the database."""
         while self._turns and len(self._attempts) < self._bounds.attempts and self._settler.waiting < 4 * self._bounds.attempts:
             lane = self._turns.next()
-            if not lane.queue:
+            if not lane.queue or lane.in_flight >= lane.slots:  # emptied, or slowed down, while it waited for its turn
                 continue
             job = lane.queue.popleft()
             lane.in_flight += 1
@@ -192,8 +199,10 @@ class Dispatcher:
 
     async def _attempt(self, lane: Lane, job: Job) -> None:
         settlement = None
+        began = asyncio.get_running_loop().time()
         try:
             settlement = await self._executor.attempt(job)
+            lane.learn(asyncio.get_running_loop().time() - began)
         except HookwrightError as error:
             log.error("delivery %s goes back untried: %s", job.delivery.key, error)
         except Exception:
@@ -208,14 +217,22 @@ class Dispatcher:
         self._after(lane)
 
     def _after(self, lane: Lane) -> None:
+        self._shed(lane)
         self._ready(lane)
-        if lane.more and len(lane.queue) < self._bounds.claim // 2:
+        if lane.more:
             self._starve(lane)
         if lane.idle and not lane.starving:
             self._lanes.pop(lane.endpoint, None)
         self._attempts.discard(asyncio.current_task())  # frees the slot that _pump looks at
         self._pump()
         self._feed()
+
+    def _shed(self, lane: Lane) -> None:
+        """Give back what a lane that lost slots has queued beyond its depth: it must not keep others from the room."""
+        excess = len(lane.queue) - self._depth(lane)
+        if excess > 0:
+            self._give_back(lane, [lane.queue.pop() for _ in range(excess)])
+            lane.more = True
 
     def _settled(self, settlement: Settlement) -> None:
         """A settlement is committed: a retry sets its endpoint's timer, a 410 changes its endpoint."""
@@ -239,9 +256,9 @@ class Dispatcher:
     # From store to lane
 
     def _starve(self, lane: Lane) -> None:
-        """The lane wants rows from the store."""
+        """The lane wants rows from the store; it gets them when what it has queued runs low."""
         lane.more = True
-        if not (lane.starving or lane.claiming):
+        if self._is_low(lane) and not (lane.starving or lane.claiming):
             lane.starving = True
             self._starving.append(lane)
 
@@ -271,7 +288,7 @@ class Dispatcher:
                 now = self._clock.now()
                 await self._store.write(
                     ClaimDue(
-                        endpoint=lane.endpoint, owner=self.owner, now=now, limit=self._bounds.claim,
+                        endpoint=lane.endpoint, owner=self.owner, now=now, limit=min(self._bounds.claim, self._depth(lane)),
                         most_bytes=self._bounds.queue_bytes // 8,
                     ),
                     on_commit=lambda rows: self._claimed(lane, rows),
@@ -293,7 +310,7 @@ class Dispatcher:
             self.wake(lane.endpoint, rows.next_due_at)
 
     def _after_claim(self, lane: Lane) -> None:
-        if lane.more and len(lane.queue) < self._bounds.claim // 2:
+        if lane.more:
             self._starve(lane)
         if lane.idle and not lane.starving:
             self._lanes.pop(lane.endpoint, None)
