@@ -113,7 +113,7 @@ async def _send_and_watch(api: aiohttp.ClientSession, receiver: Receiver, events
                 group.create_task(send(event))
                 if sys.stdout.isatty() and not quiet:
                     await asyncio.sleep(0.01)  # slow enough for an eye to follow
-    except* Failed as failures:
+    except ExceptionGroup as failures:
         arrived.cancel()
         raise failures.exceptions[0] from failures
     await arrived
