@@ -314,6 +314,19 @@ def test_a_410_does_not_replace_the_reason_of_a_person(stores: OpenStore) -> Non
     check(stores, story)
 
 
+def test_a_410_of_an_address_that_was_replaced_meanwhile_disables_nothing(stores: OpenStore) -> None:
+    async def story(world: World) -> None:
+        endpoint = await world.endpoint()
+        await world.message(endpoint)
+        delivery = await claimed(world, endpoint)
+        moved = msgspec.structs.replace(endpoint, url="https://example.com/new")
+        await world.store.write(UpdateEndpoint(endpoint=moved))
+        assert await settle(world, settlement(world, delivery, State.FAIL, disable=True)) == [True]
+        assert await world.store.read(FindEndpoint(application=world.app, ref=endpoint.id)) == moved
+
+    check(stores, story)
+
+
 def test_released_rows_are_claimable_and_no_attempt_older(stores: OpenStore) -> None:
     async def story(world: World) -> None:
         endpoint = await world.endpoint()

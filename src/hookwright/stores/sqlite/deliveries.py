@@ -113,7 +113,7 @@ def _settle(db: apsw.Connection, s: Settlement) -> bool:
     if s.attempt is not None:
         _insert_attempt(db, s.attempt)
         if s.disable:
-            db.execute(SQL.disable_gone, (s.now, s.attempt.application, s.key.endpoint))
+            db.execute(SQL.disable_gone, (s.now, s.attempt.application, s.key.endpoint, s.attempt.url))
     return True
 
 

@@ -44,8 +44,9 @@ returning application, organization, trigger
 -- name: release
 update deliveries set owner = 0 where endpoint = ? and message = ? and round = ? and owner = ? and attempts = ?
 
--- name: disable_gone
-update endpoints set disabled_reason = 'gone', updated_at = ? where application = ? and id = ? and disabled_reason is null
+-- name: disable_gone  (not if its URL was changed meanwhile: the new one did not answer)
+update endpoints set disabled_reason = 'gone', updated_at = ?
+where application = ? and id = ? and url = ? and disabled_reason is null
 
 -- name: insert_attempt
 insert into attempts (message, id, endpoint, round, application, organization, trigger, number, url, event_type, channels,
