@@ -139,3 +139,4 @@ async def run(load: Load) -> Sent:
 if __name__ == "__main__":
     result = uvloop.run(run(msgspec.json.decode(sys.stdin.buffer.read(), type=Load)))
     sys.stdout.buffer.write(msgspec.json.encode(result))
+    sys.stdout.buffer.flush()

@@ -143,10 +143,12 @@ def world(**environment: str) -> Iterator[tuple[Server, SinkProcess]]:
 
 def generate(load: Load) -> Sent:
     """Carry out a load in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.generator"], input=msgspec.json.encode(load), stdout=subprocess.PIPE, check=True, cwd=ROOT
-    )
+    with tempfile.TemporaryFile() as report:
+        command = [sys.executable, "-m", "bench.generator"]
+        done = subprocess.run(command, input=msgspec.json.encode(load), stdout=report, check=True, cwd=ROOT)
+        report.seek(0)
+        written = report.read()
     try:
-        return msgspec.json.decode(done.stdout, type=Sent)
+        return msgspec.json.decode(written, type=Sent)
     except msgspec.DecodeError as error:
-        raise RuntimeError(f"the generator's report of {len(done.stdout)} bytes ends with {done.stdout[-80:]!r}") from error
+        raise RuntimeError(f"{done.args} ended with {done.returncode}, but its report of {len(written)} bytes is not whole") from error
