@@ -123,7 +123,8 @@ class HandServer(Peers):
 
     def pass_time(self, seconds: float) -> None:
         self._clock.now += seconds
-        self.guard.sweep(self._clock.now, seconds)
+        for _ in self.guard.sweep(self._clock.now, seconds):
+            pass
 
     async def connection(self, condition: Callable[[Connection], bool] = lambda _: True) -> Connection:
         """The server's end of the only connection there is, as soon as `condition` is true of it."""

@@ -1,12 +1,13 @@
 """How long a peer may take, under a clock that the tests move: each hold on the server ends, and no honest peer is cut."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 
 import msgspec
 import pytest
 
-from hookwright.api.connections import DRAIN_BYTES, LINGER_SECONDS, Connection
+from hookwright.api.connections import DRAIN_BYTES, LINGER_SECONDS, SLICE, Connection
 from hookwright.api.server import Limits
 from tests.integration.http_server import GET, LARGE, HandServer, answer, run_by_hand, status
 
@@ -267,3 +268,19 @@ async def _leave_unread(server: HandServer, writer: asyncio.StreamWriter, line: 
     writer.write(UNREAD % line)
     await server.connection(lambda each: each.flow is not None and each.flow.write_paused)
     server.pass_time(1.0)
+
+
+def test_others_get_their_turn_while_many_connections_are_ended() -> None:
+    async def scenario(server: HandServer) -> None:
+        async with contextlib.AsyncExitStack() as peers:
+            readers = [(await peers.enter_async_context(server.connect()))[0] for _ in range(SLICE * 2 + 1)]
+            while len(server.guard.state.connections) < len(readers):  # noqa: ASYNC110 (the server tells of no such event)
+                await asyncio.sleep(0.001)
+            left = [len(server.guard.state.connections)]
+            for _ in server.guard.sweep(10.1, 10.1):
+                await asyncio.sleep(0.01)
+                left.append(len(server.guard.state.connections))
+            assert [await reader.read() for reader in readers] == [b""] * len(readers)
+            assert left == [SLICE * 2 + 1, SLICE + 1, 1]
+
+    run_by_hand(scenario, LIMITS)

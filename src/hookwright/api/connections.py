@@ -20,7 +20,7 @@ ends. The rules:
 import asyncio
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from math import inf
 from typing import Any, Literal, NamedTuple, cast
 
@@ -41,6 +41,9 @@ LINGER_SECONDS = 2.0
 
 DRAIN_BYTES = 256 * 1024 * 1024
 """The most that is read only to be dropped: far more than any honest mistake, and no endless stream."""
+
+SLICE = 100
+"""Connections that a sweep looks at before the others get their turn: a few milliseconds, if all have to be closed."""
 
 HOST = re.compile(rb"[\w.~!$&'()*+,;=%:\[\]-]*[ \t]*", re.ASCII)
 """What RFC 3986, 3.2.2 and 3.2.3 allow in a host and its port; answers may contain it, so nothing else may stand there."""
@@ -69,11 +72,16 @@ class Guard:
         most = limits.max_connections_per_address
         return most is None or address is None or self.addresses[address] <= most
 
-    def sweep(self, now: float, passed: float) -> None:
-        """Hold every connection to its deadline. `now` is the loop's time, `passed` the seconds since the last sweep."""
-        for connection in list(self.state.connections):
-            if isinstance(connection, Connection):
+    def sweep(self, now: float, passed: float) -> Iterator[None]:
+        """Hold every connection to its deadline, and pause now and then: ending thousands at once would hold up the others.
+
+        `now` is the loop's time, `passed` the seconds since the last sweep.
+        """
+        for number, connection in enumerate(list(self.state.connections), 1):
+            if isinstance(connection, Connection) and connection in self.state.connections:  # still, after the pauses
                 connection.check(now, passed)
+            if number % SLICE == 0:
+                yield
 
     def stop(self) -> None:
         """Close what is idle, let the rest finish; `quiet` is set when the last connection is gone."""

@@ -152,7 +152,8 @@ async def _sweep_until(event: asyncio.Event, guard: Guard, *, seconds: float | N
             async with asyncio.timeout(tick if end is None else min(tick, end - loop.time())):
                 await event.wait()
         now = loop.time()
-        guard.sweep(now, now - swept)
+        for _ in guard.sweep(now, now - swept):
+            await asyncio.sleep(0)
         swept = now
         _renew_date(guard.state)
 

@@ -23,11 +23,13 @@ from hookwright.engine.executor import Executor
 from hookwright.engine.jobs import Job, from_claim
 from hookwright.engine.lanes import Lane, Turns
 from hookwright.engine.settler import Settler
-from hookwright.errors import HookwrightError
+from hookwright.errors import HookwrightError, StoreUnavailable
 from hookwright.store import Store
 from hookwright.store.deliveries import ClaimDue, ClaimedRows, DueEndpoints, Settlement
 
 log = logging.getLogger(__name__)
+STORE_PAUSE_MS = 5_000
+FAULT_PAUSE_MS = 60_000
 
 
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,7 +49,7 @@ class Dispatcher:
         """`owner` is this node's epoch."""
         self.owner = owner
         self._store, self._directory, self._executor, self._clock, self._bounds = store, directory, executor, clock, bounds
-        self._settler = Settler(store, self._settled)
+        self._settler = Settler(store, self._settled, self.wake)
         self._lanes: dict[str, Lane] = {}
         self._turns = Turns()
         self._starving: deque[Lane] = deque()
@@ -93,7 +95,7 @@ class Dispatcher:
         self._held += 1
         self._held_bytes += job.size
         if self._stopping:
-            self._give_back(lane, [job])
+            self._give_back([job])
             return
         lane.queue.append(job)
         self._ready(lane)
@@ -118,7 +120,7 @@ class Dispatcher:
     def endpoint_changed(self, endpoint: str) -> None:
         """Its URL, state or existence changed: what is queued here goes back, and is claimed again if it may be sent."""
         lane = self._lane(endpoint)
-        self._give_back(lane, list(lane.queue))
+        self._give_back(list(lane.queue))
         lane.queue.clear()
         self.wake(endpoint, 0)
 
@@ -146,7 +148,7 @@ class Dispatcher:
         if self._claims:
             await asyncio.wait(self._claims)
         for lane in self._lanes.values():
-            self._give_back(lane, list(lane.queue))
+            self._give_back(list(lane.queue))
             lane.queue.clear()
         if self._attempts:
             await asyncio.wait(self._attempts, timeout=grace)
@@ -198,14 +200,16 @@ class Dispatcher:
             self._ready(lane)
 
     async def _attempt(self, lane: Lane, job: Job) -> None:
-        settlement = None
+        settlement, again_at = None, 0
         began = asyncio.get_running_loop().time()
         try:
             settlement = await self._executor.attempt(job)
             lane.learn(asyncio.get_running_loop().time() - began)
         except HookwrightError as error:
+            again_at = self._pause(error)
             log.error("delivery %s goes back untried: %s", job.delivery.key, error)
-        except Exception:
+        except Exception as error:
+            again_at = self._pause(error)
             log.exception("delivery %s goes back untried", job.delivery.key)
         finally:
             lane.in_flight -= 1
@@ -213,8 +217,12 @@ class Dispatcher:
                 self._drop(job)
                 self._settler.settle(settlement)
             else:
-                self._give_back(lane, [job])
+                self._give_back([job], again_at)
         self._after(lane)
+
+    def _pause(self, error: Exception) -> int:
+        """When to look at an endpoint again after a fault of ours, which never counts as an attempt of the customer's."""
+        return self._clock.now() + (STORE_PAUSE_MS if isinstance(error, StoreUnavailable) else FAULT_PAUSE_MS)
 
     def _after(self, lane: Lane) -> None:
         self._shed(lane)
@@ -231,7 +239,7 @@ class Dispatcher:
         """Give back what a lane that lost slots has queued beyond its depth: it must not keep others from the room."""
         excess = len(lane.queue) - self._depth(lane)
         if excess > 0:
-            self._give_back(lane, [lane.queue.pop() for _ in range(excess)])
+            self._give_back([lane.queue.pop() for _ in range(excess)])
             lane.more = True
 
     def _settled(self, settlement: Settlement) -> None:
@@ -247,11 +255,12 @@ class Dispatcher:
         self._held -= 1
         self._held_bytes -= job.size
 
-    def _give_back(self, lane: Lane, jobs: Sequence[Job]) -> None:
+    def _give_back(self, jobs: Sequence[Job], again_at: int = 0) -> None:
+        """Make them claimable again; their endpoint is looked at when that is committed, or at `again_at` (Unix ms)."""
         for job in jobs:
             self._drop(job)
         if jobs:
-            self._settler.give_back([(job.delivery.key, job.delivery.fence) for job in jobs])
+            self._settler.give_back([(job.delivery.key, job.delivery.fence, again_at) for job in jobs])
 
     # From store to lane
 
@@ -294,8 +303,8 @@ class Dispatcher:
                     on_commit=lambda rows: self._claimed(lane, rows),
                 )  # fmt: skip
         except HookwrightError as error:
-            log.error("claiming for endpoint %s failed, again in 5 s: %s", lane.endpoint, error)
-            again_at = self._clock.now() + 5000
+            again_at = self._pause(error)
+            log.error("nothing can be claimed for endpoint %s now: %s", lane.endpoint, error)
         finally:
             lane.claiming = False
             self._claims.discard(asyncio.current_task())  # frees the slot that _feed looks at

@@ -5,7 +5,6 @@ those of the moment when the message was created.
 """
 
 import asyncio
-import logging
 from collections.abc import Callable
 
 import msgspec
@@ -18,14 +17,11 @@ from hookwright.domain.messages import Content
 from hookwright.domain.retries import RetryPolicy
 from hookwright.engine.directory import Directory, Target
 from hookwright.engine.jobs import Job
-from hookwright.errors import VaultError
 from hookwright.ids import Minter
 from hookwright.sender import Failure, Request, Response, Sender
 from hookwright.signing import signatures
 from hookwright.signing.signatures import HeaderStyle
 from hookwright.store.deliveries import Settlement
-
-log = logging.getLogger(__name__)
 
 
 class AttemptPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,16 +40,14 @@ class Executor:
         self._rand, self._policy = rand, policy
 
     async def attempt(self, job: Job) -> Settlement | None:
-        """What to settle; None when the delivery is to be given back untried (endpoint disabled or deleted)."""
+        """What to settle; None when the delivery is to be given back untried (endpoint disabled or deleted).
+
+        Raises StoreUnavailable and VaultError: faults of ours, which do not count as an attempt.
+        """
         if job.content is None:
             return self._without_content(job)
-        try:
-            target = self._directory.known_target(job.delivery.key.endpoint) or await self._directory.target(job.delivery.key.endpoint)
-        except VaultError as error:
-            log.error("endpoint %s cannot be signed for: %s", job.delivery.key.endpoint, error)
-            return self._settle(
-                job, "", Failure("blocked", "the endpoint's secret cannot be opened on this server"), self._clock.now(), 0.0
-            )
+        endpoint = job.delivery.key.endpoint
+        target = self._directory.known_target(endpoint) or await self._directory.target(endpoint)
         if target is None or target.endpoint.disabled:
             return None
         return await self._try(job, target, job.content)

@@ -17,14 +17,14 @@ log = logging.getLogger(__name__)
 MOST_PER_COMMAND = 128
 PAUSE_SECONDS = 0.5
 
-Given = tuple[Key, Fence]
-"""A claimed row to be given back without an attempt."""
+Given = tuple[Key, Fence, int]
+"""A claimed row to be given back without an attempt, and when (Unix ms) its endpoint is to be looked at again."""
 
 
 class Settler:
-    def __init__(self, store: Store, settled: Callable[[Settlement], None]) -> None:
-        """`settled` is told each settlement that was committed."""
-        self._store, self._settled = store, settled
+    def __init__(self, store: Store, settled: Callable[[Settlement], None], given: Callable[[str, int], None]) -> None:
+        """`settled` is told each settlement that was committed, `given` the endpoint and time of each row given back."""
+        self._store, self._settled, self._told = store, settled, given
         self._settlements: list[Settlement] = []
         self._given: list[Given] = []
         self._running: asyncio.Task[None] | None = None
@@ -101,5 +101,7 @@ class Settler:
     async def _write_given(self) -> None:
         batch = self._given[:MOST_PER_COMMAND]
         if batch:
-            await self._store.write(Release(rows=tuple(batch)))
+            await self._store.write(Release(rows=tuple((key, fence) for key, fence, _ in batch)))
             del self._given[: len(batch)]
+            for endpoint, again_at in dict.fromkeys((key.endpoint, again_at) for key, _, again_at in batch):
+                self._told(endpoint, again_at)
