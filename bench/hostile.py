@@ -43,7 +43,7 @@ SLACK_SECONDS = 2.5
 
 GRACE_SECONDS = 10.0
 FLOOD_BYTES, PIECE = 200_000_000, b"v" * 1_000_000
-FLOODS, HELD, IDLE, LOADERS = 20, 200, 2000, 16
+FLOODS, HELD, IDLE, LOADERS = 8, 200, 2000, 16
 WARM = 20
 PING = b"GET /api/v1/health/ping HTTP/1.1\r\nhost: localhost\r\n\r\n"
 
@@ -168,7 +168,7 @@ class Attack(NamedTuple):
     name: str
     carry_out: Callable[[Server, str], Coroutine[None, None, list[float]]]
     limit: float
-    """Seconds within which every connection has to be closed; for a flood, after its last byte."""
+    """Seconds within which every connection has to be closed."""
 
 
 async def _end_of(reader: asyncio.StreamReader) -> None:
@@ -178,14 +178,14 @@ async def _end_of(reader: asyncio.StreamReader) -> None:
 
 
 async def _flood(port: int) -> float:
-    """One header of 200 MB; seconds from its last byte to the end."""
+    """One header of 200 MB, or as much of it as is taken."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    began = time.monotonic()
     with suppress(ConnectionError):
         writer.write(b"GET / HTTP/1.1\r\nhost: x\r\na: ")
         for _ in range(FLOOD_BYTES // len(PIECE)):
             writer.write(PIECE)
             await writer.drain()
-    began = time.monotonic()
     await _end_of(reader)
     writer.transport.abort()
     return time.monotonic() - began
@@ -204,12 +204,8 @@ async def _hold(port: int, opening: bytes, drip: bytes) -> float:
 
 
 async def headers_flood(server: Server, path: str) -> list[float]:
-    """One after another, with pauses: on one machine the attacker's own CPU is taken from everybody else."""
-    closed = []
-    for _ in range(FLOODS):
-        closed.append(await _flood(server.port))
-        await asyncio.sleep(0.2)
-    return closed
+    """Always two at once."""
+    return [closed for _ in range(FLOODS // 2) for closed in await asyncio.gather(_flood(server.port), _flood(server.port))]
 
 
 async def header_drip(server: Server, path: str) -> list[float]:

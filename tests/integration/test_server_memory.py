@@ -50,11 +50,12 @@ def first_line(connection: socket.socket) -> bytes:
 def test_200_megabytes_without_end_leave_memory_as_it_was(server: ServerProcess, start: bytes, refused: bytes) -> None:
     before = high_water(server)
     with connect(server) as connection:
-        connection.sendall(start)
-        for _ in range(FLOOD):
-            connection.sendall(PIECE)
+        connection.sendall(start + PIECE[:100_000])
         # A trailer or an extension may break a request that has its answer already.
         assert first_line(connection).startswith((refused, b"HTTP/1.1 404 "))
+        with contextlib.suppress(ConnectionError):
+            for _ in range(FLOOD):
+                connection.sendall(PIECE)
     assert high_water(server) - before < GROWTH_KIB
 
 

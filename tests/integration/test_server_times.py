@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from hookwright.api.connections import DRAIN_BYTES, LINGER_SECONDS, SLICE, Connection
+from hookwright.api.connections import DRAIN_BYTES, LINGER_SECONDS, REFUSED_BYTES, SLICE, Connection
 from hookwright.api.server import Limits
 from tests.integration.http_server import GET, LARGE, HandServer, answer, run_by_hand, status
 
@@ -205,6 +205,24 @@ def test_a_peer_that_goes_on_sending_after_its_refusal_is_heard_for_the_time_of_
             writer.write(b"b")
             await server.connection(lambda each: each._heard)
             server.pass_time(1.1)
+            assert server.guard.state.connections
+            server.pass_time(LINGER_SECONDS)
+            await server.nobody()
+
+    run_by_hand(scenario, LIMITS)
+
+
+def test_of_what_is_sent_after_a_refusal_little_is_taken() -> None:
+    async def scenario(server: HandServer) -> None:
+        async with server.connect() as (reader, writer):
+            writer.write(b"nonsense\r\n\r\n")
+            assert (await answer(reader))[0] == 400
+            writer.write(b"b" * LARGE)
+            connection = await server.connection(lambda each: each.flow is not None and each.flow.read_paused)
+            assert not connection.transport.is_reading()
+            assert connection._arrived < 2 * REFUSED_BYTES
+            server.pass_time(1.0)
+            server.pass_time(LINGER_SECONDS + 0.1)
             await server.nobody()
 
     run_by_hand(scenario, LIMITS)

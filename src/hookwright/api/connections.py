@@ -12,7 +12,7 @@ ends. The rules:
 4. A request whose message cannot be trusted is answered and the connection ends; nothing after it is parsed. The answer
    is spoken after those to earlier, pipelined requests. The reading side stays open a moment (`LINGER_SECONDS`), because
    closing on unread bytes makes the kernel reset the connection and lose the answer (RFC 9112, 9.6). The same holds
-   for an answer that is out before the body is in. What is read meanwhile is dropped, `DRAIN_BYTES` of it at most.
+   for an answer that is out before the body is in. What is read meanwhile is dropped, and bounded, too.
 5. A request that arrived whole is answered even if the peer has closed its sending side since.
 6. An offer to upgrade is ignored, and its request served as if it had not been made (RFC 9110, 7.8).
 """
@@ -39,8 +39,11 @@ MAX_PIPELINED = 100
 LINGER_SECONDS = 2.0
 """How long a peer that has its last answer may be silent before we hang up; one that still sends has `request_seconds`."""
 
-DRAIN_BYTES = 256 * 1024 * 1024
-"""The most that is read only to be dropped: far more than any honest mistake, and no endless stream."""
+DRAIN_BYTES = 64 * 1024 * 1024
+"""The most of a body that is read only to be dropped, because its answer is out: an honest mistake, no endless stream."""
+
+REFUSED_BYTES = 1024 * 1024
+"""The same after a refusal. Reading a flood at full speed, even to drop it, would keep the interpreter from the others."""
 
 SLICE = 100
 """Connections that a sweep looks at before the others get their turn: a few milliseconds, if all have to be closed."""
@@ -123,6 +126,7 @@ class Connection(HttpToolsProtocol):
         self._last_words: bytes | None = None  # to be said when the answers under way are out
         self._leaving = False
         self._heard = False  # the peer was still sending at the last sweep, although we are leaving
+        self._drain = DRAIN_BYTES
         self._peer_done = False
         self._stalled_since: float | None = None
 
@@ -169,6 +173,8 @@ class Connection(HttpToolsProtocol):
         if self._deaf:
             self._heard = True
             self._arrived += len(data)
+            if self._arrived > self._drain:
+                self.flow.pause_reading()
             return
         size, most = len(data), self._limits.header_bytes
         if size <= most:
@@ -342,10 +348,10 @@ class Connection(HttpToolsProtocol):
         """A peer that does not take its last bytes, or does not stop sending, does not keep us."""
         if not self._leaving:
             self._begin_to_leave(now)
-        elif self._heard and now < self._began + self._limits.request_seconds and self._arrived <= DRAIN_BYTES:
+        elif self._heard and now < self._began + self._limits.request_seconds and self._arrived <= self._drain:
             self._heard = False
             self._deadline = max(self._deadline, now + LINGER_SECONDS)
-        elif self._heard or now >= self._deadline:
+        elif now >= self._deadline:
             self.transport.abort()
 
     def _check_reader(self, now: float) -> bool:
@@ -370,6 +376,7 @@ class Connection(HttpToolsProtocol):
     def _refuse(self, words: bytes) -> None:
         """End the conversation with `words`, after the answers that are under way."""
         self._deaf = True
+        self._drain = REFUSED_BYTES
         part, self._part = self._part, "between"
         self._deadline = inf
         if part == "body":
@@ -401,7 +408,7 @@ class Connection(HttpToolsProtocol):
     def _begin_to_leave(self, now: float) -> None:
         """What has not been taken of the last answer keeps its time."""
         self._leaving = True
-        self._heard, self._arrived, self._began = False, 0, now
+        self._heard, self._began = False, now
         self._deadline = now + (self._limits.request_seconds if self.transport.get_write_buffer_size() else LINGER_SECONDS)
 
 
