@@ -23,7 +23,7 @@ from aiohttp import web
 
 from hookwright.config import Settings
 from hookwright.domain.organizations import DEFAULT_ORGANIZATION
-from hookwright.runtime import serve
+from hookwright.runtime.server import serve
 
 SECRET = "a secret for tests, long enough for HS256"
 START_SECONDS = 30.0
@@ -44,9 +44,15 @@ class Server(msgspec.Struct, frozen=True):
 def running_server(folder: Path, **settings: Any) -> Iterator[Server]:
     """The whole program on a free port, its data in `folder`, loopback receivers allowed. Stops gracefully at the end."""
     database = folder / "hookwright.db"
-    values = {"host": "127.0.0.1", "port": 0, "database": f"sqlite:///{database}", "jwt_secret": SECRET, "allow_networks": "127.0.0.0/8,::1/128"}
+    values = {
+        "host": "127.0.0.1",
+        "port": 0,
+        "database": f"sqlite:///{database}",
+        "jwt_secret": SECRET,
+        "allow_networks": "127.0.0.0/8,::1/128",
+    }
     loaded = Settings.load(**(values | settings))
-    started: "list[tuple[asyncio.AbstractEventLoop, asyncio.Event, int]]" = []
+    started: list[tuple[asyncio.AbstractEventLoop, asyncio.Event, int]] = []
     failed: list[BaseException] = []
     event = threading.Event()
 
@@ -90,12 +96,16 @@ class ServerProcess:
         self.folder, self.port, self.url = folder, port, f"http://127.0.0.1:{port}"
         self.database = folder / "hookwright.db"
         self.token = org_token()
-        self._environment = os.environ | {
-            "HOOKWRIGHT_PORT": str(port),
-            "HOOKWRIGHT_DATABASE": f"sqlite:///{self.database}",
-            "HOOKWRIGHT_JWT_SECRET": SECRET,
-            "HOOKWRIGHT_ALLOW_NETWORKS": "127.0.0.0/8",
-        } | environment
+        self._environment = (
+            os.environ
+            | {
+                "HOOKWRIGHT_PORT": str(port),
+                "HOOKWRIGHT_DATABASE": f"sqlite:///{self.database}",
+                "HOOKWRIGHT_JWT_SECRET": SECRET,
+                "HOOKWRIGHT_ALLOW_NETWORKS": "127.0.0.0/8",
+            }
+            | environment
+        )
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> float:

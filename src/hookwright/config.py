@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from hookwright.api.connections import Limits
 
 PREFIX = "HOOKWRIGHT_"
+SPARE_FILES = 64
+"""Open files beside connections: database, log, standard streams, sockets on their way out."""
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 MOST_RETRIES = 100
@@ -300,6 +302,11 @@ class Settings(BaseSettings):
     def key_file(self) -> Path:
         path = self.database_path
         return path.with_name(path.name + ".keys")
+
+    @property
+    def open_files(self) -> int:
+        """Open files that a server with these settings may come to need."""
+        return self.max_connections + self.concurrency + SPARE_FILES
 
     def limits(self) -> "Limits":
         """What the API's server grants one peer."""

@@ -14,7 +14,7 @@ from hookwright.domain.messages import Content
 from hookwright.engine.dispatcher import Bounds
 from hookwright.engine.ingest import NewMessage
 from hookwright.engine.services import Services
-from hookwright.runtime import Chance, EngineOptions, run_engine
+from hookwright.runtime.engine import Chance, EngineOptions, run_engine
 from hookwright.sender import Failure, Request, Response
 from hookwright.store.applications import CreateApplication
 from hookwright.store.endpoints import CreateEndpoint

@@ -14,7 +14,7 @@ from hookwright.engine.dispatcher import Bounds
 from hookwright.engine.executor import AttemptPolicy
 from hookwright.engine.services import Services
 from hookwright.errors import StoreError, StoreUnavailable
-from hookwright.runtime import Chance, EngineOptions, run_engine
+from hookwright.runtime.engine import Chance, EngineOptions, run_engine
 from hookwright.store import Command, Once, Query, Remembered
 from hookwright.store.deliveries import Release, Settle
 from hookwright.stores.sqlite.store import SqliteStore

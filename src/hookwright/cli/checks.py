@@ -18,7 +18,6 @@ from typing import Literal
 import msgspec
 
 from hookwright import keyfile
-from hookwright.cli.serve import files_wanted
 from hookwright.config import SHORTEST_SOUND_SECRET, Settings, is_loopback
 from hookwright.errors import ConfigurationError
 
@@ -167,7 +166,7 @@ def check_sizes(path: Path) -> Iterator[Check]:
 def check_files(settings: Settings) -> Check:
     """Whether the system grants the open files that the settings may need."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = files_wanted(settings)
+    wanted = settings.open_files
     if hard != resource.RLIM_INFINITY and hard < wanted:
         advice = "raise it (LimitNOFILE= in systemd, ulimit -Hn), or lower HOOKWRIGHT_MAX_CONNECTIONS and HOOKWRIGHT_CONCURRENCY"
         return Check("open files", "warn", f"{hard} are granted, {wanted} may be needed", advice)

@@ -85,7 +85,7 @@ def _open_or_ask(installation: "Installation") -> Iterator["Check"]:
     from hookwright.cli.checks import Check
     from hookwright.cli.installation import is_held
     from hookwright.errors import StoreRefused
-    from hookwright.stores.sqlite.connections import FileLock
+    from hookwright.runtime.database import FileLock
 
     try:
         lock = FileLock(installation.path)
@@ -107,7 +107,7 @@ def _read(installation: "Installation") -> Iterator["Check"]:
     from hookwright.cli import checks
     from hookwright.cli.checks import Check
     from hookwright.errors import StoreRefused
-    from hookwright.stores.sqlite.examination import examine, sqlite_version
+    from hookwright.runtime.database import examine, sqlite_version
 
     yield checks.check_sqlite(sqlite_version())
     try:

@@ -4,8 +4,8 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from hookwright import runtime
 from hookwright.config import Settings
+from hookwright.runtime.server import serve
 
 
 @contextlib.asynccontextmanager
@@ -18,7 +18,7 @@ async def serving(settings: Settings) -> AsyncIterator[str]:
         ports.append(port)
         ready.set()
 
-    server = asyncio.create_task(runtime.serve(settings, stop, listening))
+    server = asyncio.create_task(serve(settings, stop, listening))
     started = asyncio.create_task(ready.wait())
     await asyncio.wait({server, started}, return_when=asyncio.FIRST_COMPLETED)
     started.cancel()

@@ -15,8 +15,6 @@ from hookwright.cli.client import Client, Refused, Unreachable, server_url, sign
 from hookwright.cli.console import Failed
 from hookwright.config import Settings
 from hookwright.errors import ConfigurationError, StoreRefused
-from hookwright.store import Store
-from hookwright.store.organizations import HasOrganizations
 
 
 class Installation(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,7 +32,7 @@ class Installation(msgspec.Struct, frozen=True, kw_only=True):
     def client(self) -> Client:
         """A client for the server that holds this database, or the one at `url`. Asks it once. Raises Failed."""
         url = self.url or server_url(self.settings)
-        client = Client(url, self.token or sign_token(self._secret(), self.organization))
+        client = Client(url, self.token or sign_token(self.secret(), self.organization))
         try:
             client.get("auth", "api-key")
         except Unreachable as error:
@@ -53,7 +51,8 @@ class Installation(msgspec.Struct, frozen=True, kw_only=True):
                 raise
         return client
 
-    def _secret(self) -> str:
+    def secret(self) -> str:
+        """What tokens of this installation are signed with. Raises ConfigurationError."""
         if self.settings.jwt_secret is not None:
             return self.settings.jwt_secret.get_secret_value()
         if not self.settings.key_file.exists():
@@ -91,13 +90,3 @@ def check_new(installation: Installation) -> None:
         f"there is no database {installation.path}, but a server answers at {url}: run this in that server's folder, "
         "name its database with --database, or give --url and --token"
     )
-
-
-async def ensure_keys(settings: Settings, store: Store) -> None:
-    """Make the key file before the first row is: a database with rows and without its keys is refused at start."""
-    if settings.jwt_secret is not None and settings.encryption_keys is not None:
-        return
-    kept = keyfile.open_or_create(settings.key_file)
-    if kept.created and await store.read(HasOrganizations()):
-        settings.key_file.unlink()
-        raise ConfigurationError(f"{settings.database_path} holds data, but its key file {settings.key_file} is gone: restore it first")

@@ -39,15 +39,14 @@ def migrate(
 
 
 def _steps(path: "Path") -> tuple[str, ...]:
-    from hookwright.stores.sqlite.examination import steps_to_come
+    from hookwright.runtime.database import steps_to_come
 
     return steps_to_come(path)[1]
 
 
 def _migrate(path: "Path", dry_run: bool, as_json: bool) -> None:
     """Raises StoreRefused."""
-    from hookwright.stores.sqlite.connections import FileLock, open_writer
-    from hookwright.stores.sqlite.examination import steps_to_come
+    from hookwright.runtime.database import FileLock, open_writer, steps_to_come
 
     lock = FileLock(path)
     try:

@@ -85,7 +85,7 @@ def _either(installation: "Installation", app: str, body: bytes, seconds: float)
     """At the server that has the database, or, when nobody has it, with a server of our own for a moment."""
     from hookwright.cli.installation import is_held
     from hookwright.errors import StoreRefused
-    from hookwright.stores.sqlite.connections import FileLock
+    from hookwright.runtime.database import FileLock
 
     if installation.url is None and not installation.path.exists():
         raise Failed(f"there is no database {installation.path}; name it with --database, or its server with --url")
@@ -101,7 +101,6 @@ def _either(installation: "Installation", app: str, body: bytes, seconds: float)
 
 async def _alone(installation: "Installation", app: str, body: bytes, seconds: float) -> dict[str, Any]:
     """Without a server nobody else would send it, so its first attempts are waited for in any case."""
-    from hookwright import runtime
     from hookwright.cli.client import Client, sign_token
     from hookwright.cli.inprocess import serving
     from hookwright.telemetry import configure_logs
@@ -110,7 +109,7 @@ async def _alone(installation: "Installation", app: str, body: bytes, seconds: f
     settings = installation.settings.model_copy(update={"host": "127.0.0.1", "port": 0})
     note(f"No server has {installation.path}: delivering from here.")
     async with serving(settings) as url:
-        client = Client(url, installation.token or sign_token(runtime.find_keys(settings).jwt_secret, installation.organization))
+        client = Client(url, installation.token or sign_token(installation.secret(), installation.organization))
         return await asyncio.to_thread(_exchange, client, app, body, seconds or settings.attempt_timeout + 5)
 
 

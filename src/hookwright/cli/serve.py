@@ -1,9 +1,7 @@
 """`hookwright serve`: the server, in the foreground, until SIGTERM or Ctrl-C; a second signal ends it at once."""
 
 import asyncio
-import contextlib
 import os
-import resource
 import signal
 import sys
 from typing import TYPE_CHECKING, Annotated
@@ -12,9 +10,6 @@ import typer
 
 if TYPE_CHECKING:
     from hookwright.config import Settings
-
-_SPARE_FILES = 64
-"""Descriptors for the database, logs, name lookups and the interpreter."""
 
 
 def serve(
@@ -38,7 +33,6 @@ def serve(
 
     settings = Settings.load(host=host, port=port, database=database, role=role)
     configure_logs(settings.log_level, settings.log_format)
-    raise_file_limit(settings)
     if not _for_people(settings):
         log = structlog.get_logger("hookwright")
         for switch in settings.unsafe_switches():
@@ -46,25 +40,11 @@ def serve(
     uvloop.run(_serve(settings))
 
 
-def files_wanted(settings: "Settings") -> int:
-    """Open files that a server with these settings may come to need."""
-    return settings.max_connections + settings.concurrency + _SPARE_FILES
-
-
-def raise_file_limit(settings: "Settings") -> None:
-    """Take as many open files as the settings may need and the system grants; `doctor` says if that is too few."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = files_wanted(settings)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        with contextlib.suppress(ValueError, OSError):  # some systems grant less than they say
-            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-
-
 async def _serve(settings: "Settings") -> None:
     import structlog
 
-    from hookwright import __version__, runtime
+    from hookwright import __version__
+    from hookwright.runtime.server import serve as run_server
 
     log = structlog.get_logger("hookwright")
     stop = asyncio.Event()
@@ -86,7 +66,7 @@ async def _serve(settings: "Settings") -> None:
         else:
             log.info("listening", url=_url(settings, port), database=settings.database, version=__version__)
 
-    await runtime.serve(settings, stop, ready)
+    await run_server(settings, stop, ready)
     if not _for_people(settings):
         log.info("stopped")
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from hookwright.cli.client import Client
     from hookwright.cli.installation import Installation
     from hookwright.domain.credentials import ApiKey
-    from hookwright.stores.sqlite.store import SqliteStore
+    from hookwright.store import Store
 
 R = TypeVar("R")
 app = typer.Typer(name="token", help="Make, list and revoke API keys.", no_args_is_help=True)
@@ -99,7 +99,7 @@ def revoke(
     if key_id.startswith("hw_"):
         raise typer.BadParameter("this is the token itself; its id (key_...) is needed, see `hookwright token list`")
 
-    async def here(store: "SqliteStore") -> None:
+    async def here(store: "Store") -> None:
         from hookwright.store.organizations import RevokeApiKey
 
         await store.write(RevokeApiKey(organization=organization, id=key_id, now=arguments.now_ms()))
@@ -131,12 +131,12 @@ def _refuse_missing(installation: "Installation") -> None:
 def _either(
     installation: "Installation",
     there: Callable[["Client"], R],
-    here: Callable[["SqliteStore"], Coroutine[Any, Any, R]],
+    here: Callable[["Store"], Coroutine[Any, Any, R]],
 ) -> R:
     """Ask the server if one is named or has the database, else do it in the database. Raises HookwrightError."""
     from hookwright.cli.installation import is_held
     from hookwright.errors import StoreRefused
-    from hookwright.stores.sqlite.store import open_store
+    from hookwright.runtime.database import open_store
 
     async def alone() -> R:
         async with open_store(installation.path) as store:
@@ -164,15 +164,15 @@ def _create_there(client: "Client", name: str, scopes: list[str] | None, expires
 
 
 async def _create_here(
-    store: "SqliteStore", installation: "Installation", name: str, scopes: list[str] | None, expires_at: int | None
+    store: "Store", installation: "Installation", name: str, scopes: list[str] | None, expires_at: int | None
 ) -> dict[str, Any]:
-    from hookwright.cli.installation import ensure_keys
     from hookwright.domain.credentials import SCOPES
     from hookwright.engine.credentials import new_key
     from hookwright.ids import Minter
+    from hookwright.runtime.keys import find_keys
     from hookwright.store.organizations import CreateApiKey, EnsureOrganization
 
-    await ensure_keys(installation.settings, store)
+    await find_keys(installation.settings, store)  # the key file is there before the first row is
     ident, now = Minter(secrets.token_bytes).mint_timed("key", arguments.now_ms())
     text, key = new_key(
         key_id=ident,
@@ -187,7 +187,7 @@ async def _create_here(
     return {**_shown(await store.write(CreateApiKey(key=key))), "token": text}
 
 
-async def _list_here(store: "SqliteStore", organization: str) -> list[dict[str, Any]]:
+async def _list_here(store: "Store", organization: str) -> list[dict[str, Any]]:
     from hookwright.store.organizations import ListApiKeys
 
     return [_shown(key) for key in await store.read(ListApiKeys(organization=organization))]

@@ -1,0 +1,95 @@
+"""The engine at work on a store, without any face: what the server runs, and what simulations run."""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator, Callable
+
+import msgspec
+
+from hookwright.clock import Clock, SystemClock
+from hookwright.config import Settings
+from hookwright.domain.retries import RetryPolicy
+from hookwright.engine.changes import Changes
+from hookwright.engine.directory import Directory
+from hookwright.engine.dispatcher import Bounds, Dispatcher
+from hookwright.engine.executor import AttemptPolicy, Executor
+from hookwright.engine.ingest import Ingest
+from hookwright.engine.janitor import Janitor
+from hookwright.engine.replays import Replays
+from hookwright.engine.secrets import Secrets
+from hookwright.engine.services import Services
+from hookwright.ids import Minter
+from hookwright.sender import Sender
+from hookwright.store import Store
+from hookwright.store.deliveries import OpenNode, TakeOver
+from hookwright.vault import Vault
+
+
+class Chance(msgspec.Struct, frozen=True):
+    """Where time and chance come from; a simulation brings its own."""
+
+    clock: Clock
+    entropy: Callable[[int], bytes]
+    rand: Callable[[], float]
+
+
+SYSTEM = Chance(SystemClock(), random.randbytes, random.random)
+"""Ids need to be unique, not secret, so their entropy is the seeded generator's; it costs no system call. Keys, secrets
+and nonces never come from here."""
+
+
+class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
+    policy: AttemptPolicy = AttemptPolicy()
+    bounds: Bounds = Bounds()
+    grace: float = 10.0
+
+
+@contextlib.asynccontextmanager
+async def run_engine(
+    store: Store, sender: Sender, vault: Vault, options: EngineOptions, chance: Chance = SYSTEM
+) -> AsyncIterator[Services]:
+    """The engine at work on `store`, for the length of a block; it leaves nothing owned behind."""
+    clock, minter = chance.clock, Minter(chance.entropy)
+    secrets = Secrets(vault)
+    directory = Directory(store, secrets)
+    executor = Executor(directory=directory, sender=sender, clock=clock, minter=minter, rand=chance.rand, policy=options.policy)
+    owner = await store.write(OpenNode(now=clock.now()))
+    await store.write(TakeOver(owner=owner))
+    dispatcher = Dispatcher(store=store, directory=directory, executor=executor, clock=clock, owner=owner, bounds=options.bounds)
+    called = asyncio.Event()
+    replays = Replays(store=store, dispatcher=dispatcher, clock=clock, minter=minter, begin=called.set)
+    janitor = Janitor(store=store, dispatcher=dispatcher, replays=replays, clock=clock, called=called)
+    services = Services(
+        store=store, clock=clock, minter=minter, secrets=secrets, directory=directory,
+        changes=Changes(store, directory, dispatcher),
+        ingest=Ingest(store=store, dispatcher=dispatcher, clock=clock, minter=minter),
+        dispatcher=dispatcher, replays=replays,
+    )  # fmt: skip
+    try:
+        await dispatcher.look_again()  # it begins to deliver: if it fails half-way, that is stopped too
+        tidying = asyncio.create_task(janitor.run())
+        try:
+            yield services
+        finally:
+            tidying.cancel()
+            await asyncio.wait([tidying])
+    finally:
+        await dispatcher.stop(options.grace)
+
+
+def engine_options(settings: Settings) -> EngineOptions:
+    return EngineOptions(
+        policy=AttemptPolicy(
+            retries=RetryPolicy(schedule=settings.retry_schedule, jitter=settings.retry_jitter),
+            deadline=settings.attempt_timeout,
+            header_style=settings.signature_headers,
+        ),
+        bounds=Bounds(
+            attempts=settings.concurrency,
+            per_endpoint=settings.endpoint_concurrency,
+            queue=settings.queue_size,
+            queue_bytes=settings.queue_bytes,
+        ),
+        grace=settings.shutdown_grace,
+    )

@@ -1,0 +1,85 @@
+"""The whole server: store, engine, API, listening.
+
+Start: open the store, become a node, take over what a dead process left, look up what is due and deliver it, listen.
+Stop: the same backwards; what was acknowledged is delivered or claimable, and committed, before the process ends (P3).
+"""
+
+import asyncio
+import contextlib
+import gc
+import os
+import resource
+from collections.abc import AsyncIterator, Callable
+from types import ModuleType
+from typing import Any
+
+from hookwright.config import Settings
+from hookwright.runtime.engine import engine_options, run_engine
+from hookwright.runtime.keys import find_keys
+from hookwright.senders.http import HttpSender
+from hookwright.stores.sqlite.store import SqliteStore
+from hookwright.vault import Vault, parse_keys
+
+
+@contextlib.asynccontextmanager
+async def run_application(settings: Settings) -> AsyncIterator[Any]:
+    """The ASGI application over a running engine. Raises StoreRefused, ConfigurationError."""
+    store = SqliteStore(settings.database_path)
+    try:
+        keys = await find_keys(settings, store)
+        ring = parse_keys(keys.encryption_keys)
+        vault = Vault(ring.keys, ring.current, os.urandom)
+        sender = HttpSender(
+            settings.allow_networks,
+            connections=settings.concurrency,
+            stored_limit=settings.response_store_bytes,
+            read_limit=settings.response_read_bytes,
+        )
+        try:
+            async with run_engine(store, sender, vault, engine_options(settings)) as services:
+                faces = await asyncio.to_thread(_load_faces)
+                yield faces.build(services, settings, keys)
+        finally:
+            await sender.close()
+    finally:
+        await store.close()
+
+
+def _load_faces() -> ModuleType:
+    """Loading the API takes most of a start; meanwhile what is due is being delivered."""
+    from hookwright.runtime import faces
+
+    return faces
+
+
+def calm_collector() -> None:
+    """What was loaded at the start stays for good, and a message leaves no cycles: look for them seldom.
+
+    Measured: the collector's default takes a tenth of the CPU of a delivered message, and its full runs are the
+    longest pauses that a caller sees.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 100)
+
+
+def allow_open_files(wanted: int) -> None:
+    """Raise this process's own limit of open files as far as `wanted` and the system allow; `doctor` says if that is too few."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        with contextlib.suppress(ValueError, OSError):  # some systems grant less than they say
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+async def serve(settings: Settings, stop: asyncio.Event, ready: Callable[[int], None]) -> None:
+    """Run the whole server until `stop` is set. `ready` gets the port. Raises StoreRefused, ConfigurationError."""
+    allow_open_files(settings.open_files)
+    async with run_application(settings) as app:
+        from hookwright.api.server import serve as serve_http  # loaded by now, see `_load_faces`
+
+        calm_collector()
+        await serve_http(
+            app, host=settings.host, port=settings.port, stop=stop, ready=ready, limits=settings.limits(),
+            grace_seconds=settings.shutdown_grace,
+        )  # fmt: skip
