@@ -127,6 +127,7 @@ class Connection(HttpToolsProtocol):
         self._leaving = False
         self._heard = False  # the peer was still sending at the last sweep, although we are leaving
         self._drain = DRAIN_BYTES
+        self._hosts = [b""]  # as last seen and found right; on a kept connection it is mostly the same
         self._peer_done = False
         self._stalled_since: float | None = None
 
@@ -280,8 +281,11 @@ class Connection(HttpToolsProtocol):
     def _names_its_host(self) -> bool:
         """RFC 9112, 3.2: once and well-formed; HTTP/1.0 may leave it out."""
         hosts = [value for name, value in self.headers if name == b"host"]
-        if len(hosts) == 1:
-            return HOST.fullmatch(hosts[0]) is not None
+        if hosts == self._hosts:
+            return True
+        if len(hosts) == 1 and HOST.fullmatch(hosts[0]) is not None:
+            self._hosts = hosts
+            return True
         return not hosts and self.parser.get_http_version() < "1.1"
 
     # The application's side
