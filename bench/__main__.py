@@ -14,7 +14,7 @@ from bench import scenarios
 from bench.scenarios import Report
 from hookwright import __version__
 
-NAMES = ("throughput", "latency", "isolation", "offload", "idle")
+NAMES = ("throughput", "latency", "isolation", "offload", "hostile", "idle")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -44,6 +44,10 @@ def carry_out(name: str, o: argparse.Namespace) -> Report:
             return scenarios.isolation(o.seconds or 10, o.pairs, o.rate, o.endpoints, progress)
         case "offload":
             return scenarios.beside(o.seconds or 3, progress)
+        case "hostile":
+            from bench import hostile  # it shows its own tables with what is here
+
+            return hostile.hostile(o.seconds or 8, progress)
         case _:
             return scenarios.idle(o.seconds or 5, o.rounds, progress)
 

@@ -109,6 +109,7 @@ class HandClock:
     def __init__(self) -> None:
         self.now = 0.0
         self.create_task = asyncio.get_running_loop().create_task
+        self.call_soon = asyncio.get_running_loop().call_soon
 
     def time(self) -> float:
         return self.now

@@ -261,6 +261,13 @@ def test_a_repeated_rotation_with_its_key_rotates_once(api: Api) -> None:
     assert [answer.headers.get("idempotency-replayed") for answer in answers] == [None] + ["true"] * 11
 
 
+def test_a_repeated_rotation_gets_its_first_answer_also_after_another_rotation(api: Api) -> None:
+    made(api, uid="u")
+    first = api.ok("POST", f"{ENDPOINTS}/u/secret/rotate", {}, headers={"idempotency-key": "k"})
+    api.ok("POST", f"{ENDPOINTS}/u/secret/rotate", {})
+    assert api.ok("POST", f"{ENDPOINTS}/u/secret/rotate", {}, headers={"idempotency-key": "k"}) == first
+
+
 def test_no_secret_lies_open_in_the_database(api: Api, server: Server) -> None:
     made(api, uid="u")
     key = api.ok("POST", f"{ENDPOINTS}/u/secret/rotate", {}, headers={"idempotency-key": "k"})["key"]

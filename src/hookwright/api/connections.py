@@ -20,9 +20,9 @@ ends. The rules:
 import asyncio
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from math import inf
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, cast
 
 import httptools
 from uvicorn.config import Config
@@ -30,6 +30,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 
 from hookwright.api.limits import FULL, HOSTLESS, MALFORMED, NOTHING, SLOW, TOO_LARGE, Limits
+from hookwright.api.outlet import Outlet
 
 __all__ = ["Connection", "Guard", "Limits", "connection_factory"]
 
@@ -102,14 +103,6 @@ class Guard:
             connection.transport.abort()
 
 
-class _Outlet(NamedTuple):
-    """The transport as the application's side sees it: it writes straight through, and closes by our rules."""
-
-    write: Callable[[bytes], None]
-    is_closing: Callable[[], bool]
-    close: Callable[[], None]
-
-
 class Connection(HttpToolsProtocol):
     def __init__(self, config: Config, state: ServerState, loop: asyncio.AbstractEventLoop, guard: Guard) -> None:
         super().__init__(config, state, {}, loop)
@@ -135,7 +128,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._outlet = cast(asyncio.Transport, _Outlet(transport.write, transport.is_closing, self._close))
+        self._outlet = Outlet(transport, self._close, self.loop)
         self._began = self.loop.time()
         self._deadline = self._began + self._limits.header_seconds
         address = self.client[0] if self.client else None
@@ -253,7 +246,7 @@ class Connection(HttpToolsProtocol):
                 raise _Refused  # a tunnel, not an offer
             return
         super().on_headers_complete()
-        self.cycle.transport = self._outlet
+        self.cycle.transport = cast(asyncio.Transport, self._outlet)
         if not self.pipeline:
             self._running = self.cycle
         if self._guard.stopping:
@@ -292,6 +285,7 @@ class Connection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Replaces uvicorn's, which arms a timer for every request."""
+        self._outlet.flush()
         self.server_state.total_requests += 1
         if self.transport.is_closing() or self._leaving:
             return
@@ -312,6 +306,7 @@ class Connection(HttpToolsProtocol):
 
     def _close(self) -> None:
         """For the application's side: after the last answer, or when it failed in the middle of one."""
+        self._outlet.flush()
         if self.transport.is_closing() or self._leaving:
             return
         if self._part == "between" and not self.pipeline:

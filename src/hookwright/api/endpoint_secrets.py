@@ -72,12 +72,12 @@ async def rotate(
         now=now,
         most=MAX_LIVE_SECRETS,
     )
-    key: Once[None] | None = await once(request, caller.principal, now, lambda _: b"")
-    result = await services.changes.apply(command, application=application, endpoint=endpoint, once=key)
-    replayed = isinstance(result, Remembered)
-    if replayed:
-        _, secret = await _current(services, application, endpoint)
-    return Answer.response(Answer.pack(200, _show(secret)), replayed=replayed)
+    packed, credential = Answer.pack(200, _show(secret)), caller.principal.credential
+    key: Once[None] | None = await once(request, caller.principal, now, lambda _: services.secrets.seal_answer(credential, packed))
+    kept: Remembered | None = await services.changes.apply(command, application=application, endpoint=endpoint, once=key)
+    if kept is None:
+        return Answer.response(packed, replayed=False)
+    return Answer.response(services.secrets.open_answer(credential, kept.answer), replayed=True)
 
 
 def _chosen(text: str) -> Secret:
