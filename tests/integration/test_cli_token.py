@@ -1,5 +1,6 @@
 """`hookwright token`, beside a running server and without one."""
 
+import os
 import stat
 import urllib.error
 import urllib.request
@@ -117,3 +118,25 @@ def test_the_wrong_folder_is_noticed_before_a_database_is_made(tmp_path: Path) -
     assert run.status == 1
     assert "--database" in run.err
     assert not list(elsewhere.iterdir())
+
+
+@pytest.mark.parametrize("name", ["", "a\nb", "a\x7f", b"\xff", "n" * 1025], ids=["empty", "line break", "delete", "no text", "long"])
+def test_a_name_that_the_api_refuses_is_refused_without_a_server_too(tmp_path: Path, name: str | bytes) -> None:
+    run = hookwright(tmp_path, "token", "create", "--name", os.fsdecode(name), "--quiet", port=str(free_port()))
+    assert run.status == 2
+    assert "--name" in run.err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("expires", ["999999999w", "9999-12-31T23:59:59-12:00"])
+def test_an_expiry_beyond_the_calendar_is_the_callers_mistake(tmp_path: Path, expires: str) -> None:
+    run = hookwright(tmp_path, "token", "create", "--expires", expires)
+    assert run.status == 2
+    assert "9999" in run.err
+
+
+@pytest.mark.parametrize("ident", ["", "first", "key_", "app_1srOrx2ZWZBpBUvZwXKQmoEYga2"])
+def test_what_is_no_keys_id_is_not_asked_for(tmp_path: Path, ident: str) -> None:
+    run = hookwright(tmp_path, "token", "revoke", ident)
+    assert run.status == 2
+    assert "key_" in run.err

@@ -11,9 +11,8 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 from hookwright.domain.metadata import metadata_problem
-from hookwright.domain.names import MAX_NAME, UID_PATTERN, uid_problem
+from hookwright.domain.names import MAX_NAME, MAX_TEXT, TEXT_PATTERN, UID_PATTERN, uid_problem
 
-MAX_TEXT = 1024
 UINT16 = 65_535
 
 
@@ -62,7 +61,7 @@ Uid = Annotated[str, Field(min_length=1, max_length=MAX_NAME, pattern=UID_PATTER
 Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME, pattern=UID_PATTERN)]
 """A name such as an event type's."""
 
-Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT, pattern=TEXT_PATTERN)]
 """One line for people."""
 
 Metadata = Annotated[dict[str, str], AfterValidator(_small)]

@@ -42,6 +42,8 @@ Organization = Annotated[str, typer.Option(metavar="ORG_ID", help="The organizat
 THE_ORGANIZATION = DEFAULT_ORGANIZATION
 
 _DURATION = re.compile(r"(\d{1,9})([smhdw])", re.ASCII)
+LATEST = 253_402_300_799_999
+"""The last millisecond of the year 9999, Unix ms: RFC 3339 writes years with four digits."""
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
@@ -52,7 +54,15 @@ def now_ms() -> int:
 def read_expiry(text: str, now: int) -> int:
     """Unix ms of `90d`, `12h` (from `now`, Unix ms) or of a date and time. Raises BadParameter."""
     if found := _DURATION.fullmatch(text):
-        return now + int(found[1]) * _SECONDS[found[2]] * 1000
+        moment = now + int(found[1]) * _SECONDS[found[2]] * 1000
+    else:
+        moment = _read_time(text)
+    if moment > LATEST:
+        raise typer.BadParameter(f"{text!r} is after the year 9999; leave --expires out for a key that does not end by itself")
+    return moment
+
+
+def _read_time(text: str) -> int:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

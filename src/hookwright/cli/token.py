@@ -36,8 +36,11 @@ def create(
 ) -> None:
     """Make an API key. It is shown once; only a digest of it is kept."""
     from hookwright.cli.installation import check_new
+    from hookwright.domain.names import text_problem
     from hookwright.domain.tokens import unknown_scopes
 
+    if problem := text_problem(name):
+        raise typer.BadParameter(f"--name: {problem}")
     now = arguments.now_ms()
     expires_at = None if expires is None else arguments.read_expiry(expires, now)
     if expires_at is not None and expires_at <= now:
@@ -93,11 +96,14 @@ def revoke(
     """End an API key at once and for good."""
     from hookwright.cli.client import Refused
     from hookwright.errors import NotFound
+    from hookwright.ids import is_id
 
-    installation = _installation(database, url, token, organization)
-    _refuse_missing(installation)
     if key_id.startswith("hw_"):
         raise typer.BadParameter("this is the token itself; its id (key_...) is needed, see `hookwright token list`")
+    if not is_id(key_id, "key"):
+        raise typer.BadParameter("this is not a key's id, which begins with key_; see `hookwright token list`")
+    installation = _installation(database, url, token, organization)
+    _refuse_missing(installation)
 
     async def here(store: "Store") -> None:
         from hookwright.store.organizations import RevokeApiKey
@@ -137,12 +143,14 @@ def _either(
     from hookwright.cli.installation import is_held
     from hookwright.errors import StoreRefused
     from hookwright.runtime.database import open_store
+    from hookwright.telemetry import configure_logs
 
     async def alone() -> R:
         async with open_store(installation.path) as store:
             return await here(store)
 
     if installation.url is None:
+        configure_logs("error", "auto")
         try:
             return asyncio.run(alone())
         except StoreRefused as error:
