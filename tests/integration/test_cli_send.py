@@ -1,5 +1,6 @@
 """`hookwright send`, beside a running server and without one."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -101,3 +102,16 @@ def test_a_payload_that_is_no_object_is_refused_before_anything_is_asked(tmp_pat
     assert run.status in (1, 2)
     assert "payload" in run.err
     assert not list(tmp_path.iterdir())
+
+
+def test_a_payload_that_is_no_text_is_a_wrong_call(tmp_path: Path) -> None:
+    run = hookwright(tmp_path, "send", "acme", "x", "--payload", os.fsdecode(b'{"a":"\xff"}'))
+    assert run.status == 2
+    assert "not JSON" in run.err
+
+
+@pytest.mark.parametrize("app", ["", "a b", "a/b"])
+def test_what_cannot_name_an_application_is_not_asked_for(tmp_path: Path, app: str) -> None:
+    run = hookwright(tmp_path, "send", app, "x")
+    assert run.status == 2
+    assert "uid" in run.err

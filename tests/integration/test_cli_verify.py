@@ -99,3 +99,14 @@ def test_a_content_length_ends_the_body_before_the_pastes_last_line_break() -> N
 
 def test_the_bodys_own_line_breaks_and_empty_lines_are_kept() -> None:
     assert split_request(b"a: b\n\n\n{\r\n\n}\n")[1] == b"\n{\r\n\n}\n"
+
+
+@pytest.mark.parametrize("now", ["nan", "inf", "-1", "1e300"])
+def test_a_moment_that_cannot_be_is_a_wrong_call(tmp_path: Path, now: str) -> None:
+    run = hookwright(tmp_path, "verify", "--secret", SECRET, "--now", now, stdin=pasted())
+    assert run.status == 2
+    assert "Unix seconds" in run.err
+
+
+def test_a_length_of_five_thousand_digits_cuts_nothing() -> None:
+    assert split_request(b"content-length: " + b"9" * 5000 + b"\n\nbody\n")[1] == b"body\n"

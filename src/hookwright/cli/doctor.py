@@ -147,7 +147,7 @@ def _ask(installation: "Installation") -> Iterator["Check"]:
         client.get("health")
         taken = (time.perf_counter() - begun) * 1000
     except Failed as error:
-        advice = "look at its log: the database cannot be read or written" if isinstance(error, Refused) else ""
+        advice = "look at its log: the database cannot be read or written" if isinstance(error, Refused) and error.status == 503 else ""
         yield Check("server", "fail", str(error), advice)
         return
     shown = f"{client.url} reads and writes, answering in {taken:.0f} ms"
@@ -168,7 +168,7 @@ def _ask_backlog(client: "Client") -> Iterator["Check"]:
 
     note("Asking the server about its applications...")
     live = held = disabled = 0
-    applications = list(client.list("app", most=MOST_APPLICATIONS + 1))
+    applications = list(client.list("app", most=MOST_APPLICATIONS + 1, order="descending"))
     for application in applications[:MOST_APPLICATIONS]:
         for endpoint in client.list("app", application["id"], "endpoint"):
             stats = client.get("app", application["id"], "endpoint", endpoint["id"], "stats")

@@ -34,7 +34,7 @@ class Installation(msgspec.Struct, frozen=True, kw_only=True):
         url = self.url or server_url(self.settings)
         client = Client(url, self.token or sign_token(self.secret(), self.organization))
         try:
-            client.get("auth", "api-key")
+            client.check()
         except Unreachable as error:
             if self.url is not None:
                 raise

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -37,7 +38,10 @@ def send(
     """Send one message. With --wait the exit status is 0 only if every endpoint has taken it."""
     from hookwright.cli.installation import Installation
     from hookwright.config import Settings
+    from hookwright.domain.names import is_name
 
+    if not is_name(app):
+        raise typer.BadParameter(f"{app!r} is neither an application's id (app_...) nor a uid")
     body = _body(event_type, read_payload(payload), channel, event_id)
     installation = Installation(settings=Settings.load(database=database), url=url, token=token, organization=organization)
     result = _either(installation, app, body, timeout if wait else 0.0)
@@ -60,7 +64,7 @@ def read_payload(text: str) -> bytes:
         except OSError as error:
             raise Failed(f"--payload {text}: {error.strerror}") from error
     else:
-        raw = text.encode()
+        raw = os.fsencode(text)  # the bytes that were typed, whether they are text or not
     raw = raw.strip()
     try:
         value = json.loads(raw)

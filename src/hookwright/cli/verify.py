@@ -1,5 +1,6 @@
 """`hookwright verify`: why a webhook that arrived does or does not verify."""
 
+import math
 import re
 import sys
 from pathlib import Path
@@ -11,6 +12,8 @@ from hookwright.cli import arguments
 from hookwright.cli.console import Failed, Json, note, say, say_json
 
 _BREAK = re.compile(rb"\r?\n")
+_MOST_DIGITS = 18
+"""Of a Content-Length that can be meant; Python refuses to read more than some thousand."""
 _REQUEST_LINE = re.compile(r"[A-Z]+ \S+ HTTP/\d(?:\.\d)?|HTTP/\d(?:\.\d)? \d{3}.*")
 
 
@@ -34,6 +37,7 @@ def verify(
     """
     from hookwright.signing.diagnosis import diagnose
 
+    at = arguments.now_ms() if now is None else _read_now(now)
     typed = headers == "-" and sys.stdin.isatty()
     if typed:
         note("Paste the headers, an empty line and the body; end with Ctrl-D on a line of its own.")
@@ -43,7 +47,7 @@ def verify(
     pairs, pasted = split_request(text)
     content = pasted if body is None else _read(body, "--body")
     secrets = [_read(Path(each[1:]), "--secret").decode("utf-8", "replace").strip() if each.startswith("@") else each for each in secret]
-    findings = diagnose(pairs, content, secrets, arguments.now_ms() if now is None else round(now * 1000))
+    findings = diagnose(pairs, content, secrets, at)
     verified = all(finding.ok for finding in findings)
     if as_json:
         shown = [{"code": finding.code, "ok": finding.ok, "text": finding.text} for finding in findings]
@@ -55,6 +59,13 @@ def verify(
         if not verified:
             say(f"  (looked at {len(pairs)} headers and a body of {len(content)} bytes)")
     raise typer.Exit(0 if verified else 1)
+
+
+def _read_now(seconds: float) -> int:
+    """Unix ms. Raises BadParameter."""
+    if not math.isfinite(seconds) or not 0 <= seconds <= arguments.LATEST / 1000:
+        raise typer.BadParameter(f"--now {seconds:g}: right would be Unix seconds, like 1767225600")
+    return round(seconds * 1000)
 
 
 def split_request(text: bytes) -> tuple[list[tuple[str, str]], bytes]:
@@ -85,9 +96,9 @@ def split_request(text: bytes) -> tuple[list[tuple[str, str]], bytes]:
 
 def _cut(pairs: list[tuple[str, str]], body: bytes) -> bytes:
     lengths = {value for name, value in pairs if name.lower() == "content-length" and value.isascii() and value.isdigit()}
-    if len(lengths) != 1:
+    if len(lengths) != 1 or len(said := lengths.pop()) > _MOST_DIGITS:
         return body
-    length = int(lengths.pop())
+    length = int(said)
     return body[:length] if body[length:].strip(b"\r\n") == b"" else body
 
 
