@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import jwt
 import pytest
 
@@ -232,7 +233,19 @@ def test_a_token_that_others_made_for_an_application_works(api: Api, app: str) -
 
 
 def test_a_token_of_an_application_under_another_organization_opens_nothing(api: Api, server: Server, app: str) -> None:
-    assert code(foreign(fresh(server), app)("GET", f"/app/{app}")) == NOT_FOUND
+    holder = foreign(fresh(server), app)
+    assert {code(holder("GET", path)) for path in (f"/app/{app}", "/event-type")} == {UNAUTHENTICATED}
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/event-type"), ("GET", "/event-type/x"), ("GET", "/app/mine"), ("POST", "/app/mine/msg"), ("POST", "/auth/logout")],
+)
+def test_the_tokens_of_a_deleted_application_are_refused_everywhere(api: Api, app: str, method: str, path: str) -> None:
+    holders = [api.portal(app), foreign(api, app)]
+    assert [holder("GET", "/event-type").status_code for holder in holders] == [200, 200]
+    api.ok("DELETE", f"/app/{app}")
+    assert [code(holder(method, path)) for holder in holders] == [UNAUTHENTICATED] * 2
 
 
 def test_logging_out_ends_that_token_and_no_other(api: Api, app: str) -> None:
@@ -246,6 +259,34 @@ def test_a_token_that_others_made_can_log_out_too(api: Api, app: str) -> None:
     holder = foreign(api, app)
     holder.ok("POST", "/auth/logout")
     assert code(holder("GET", f"/app/{app}")) == UNAUTHENTICATED
+
+
+def respelled(token: str) -> list[str]:
+    """Texts that lenient decoders take for this token."""
+    head, _, signature = token.rpartition(".")
+    spare = signature[:-1] + chr(ord(signature[-1]) + 1)  # 43 characters carry 258 bits, the digest has 256
+    assert base64.urlsafe_b64decode(spare + "=") == base64.urlsafe_b64decode(signature + "=")
+    return [f"{token}=", f"{token}==", f"{head}.!{signature}", f"{head}=.{signature}", f"{head}.{spare}"]
+
+
+def test_a_token_that_logged_out_stays_ended_however_it_is_spelled(api: Api, app: str) -> None:
+    holder = foreign(api, app)
+    assert holder.token is not None
+    holder.ok("POST", "/auth/logout")
+    answers = [Api(api.server, spelling)("GET", f"/app/{app}") for spelling in respelled(holder.token)]
+    assert [code(answer) for answer in answers] == [UNAUTHENTICATED] * 5
+
+
+def test_logging_out_twice_is_as_good_as_once(api: Api, app: str) -> None:
+    holder, header = api.portal(app), {"idempotency-key": "once"}
+    assert [holder("POST", "/auth/logout", headers=header).status_code for _ in range(3)] == [204] * 3
+    assert code(holder("GET", f"/app/{app}")) == UNAUTHENTICATED
+
+
+def test_a_token_that_another_way_ended_cannot_log_out(api: Api, app: str) -> None:
+    holder = api.portal(app)
+    api.ok("POST", f"/auth/app/{app}/expire-all", {"expiry": 0})
+    assert code(holder("POST", "/auth/logout")) == UNAUTHENTICATED
 
 
 def test_only_an_application_s_token_can_log_out(api: Api) -> None:
@@ -304,6 +345,37 @@ def test_a_key_without_scopes_gets_those_of_its_maker(api: Api) -> None:
 
 def test_a_key_cannot_give_what_its_maker_does_not_have(api: Api) -> None:
     assert code(api.key("key:write")("POST", "/auth/api-key", {"name": "k", "scopes": ["message:write"]})) == FORBIDDEN
+
+
+def test_a_key_with_an_end_makes_none_that_ends_later(api: Api) -> None:
+    end, later = "2998-01-01T00:00:00.000Z", "2999-01-01T00:00:00Z"
+    maker = Api(api.server, api.ok("POST", "/auth/api-key", {"name": "k", "expiresAt": end})["token"])
+    assert maker.ok("POST", "/auth/api-key", {"name": "k"})["expiresAt"] == end
+    refused = maker("POST", "/auth/api-key", {"name": "k", "expiresAt": later})
+    assert code(refused) == FORBIDDEN and end in refused.json()["detail"]
+
+
+def test_a_jwt_with_an_end_makes_keys_without_one(server: Server) -> None:
+    assert fresh(server, exp=int(time.time()) + 3600).ok("POST", "/auth/api-key", {"name": "k"})["expiresAt"] is None
+
+
+@pytest.mark.parametrize("path", ["/app", "/app/new/msg"])
+@pytest.mark.parametrize("name", ["authorization", "idempotency-key"])
+def test_two_headers_where_one_counts_are_refused(api: Api, path: str, name: str) -> None:
+    values = {"authorization": f"Bearer {api.token}", "idempotency-key": "k"}
+    headers = [*((known, value) for known, value in values.items()), (name, values[name])]
+    body = json.dumps({"name": "n", "eventType": "a", "payload": {}, "application": {"name": "n", "uid": "new"}})
+    response = httpx.post(f"{api.server.url}/api/v1{path}", headers=headers, content=body)
+    assert code(response) == (400, "duplicate_header")
+
+
+def test_making_an_application_with_a_message_needs_the_scope_for_it(api: Api) -> None:
+    message = {"eventType": "a", "payload": {}, "application": {"name": "n", "uid": "new"}}
+    writer = api.key("message:write")
+    refused = writer("POST", "/app/new/msg", message)
+    assert code(refused) == FORBIDDEN and "application:write" in refused.json()["detail"]
+    assert api.key("message:write", "application:write")("POST", "/app/new/msg", message).status_code == 202
+    assert writer("POST", "/app/new/msg", message).status_code == 202
 
 
 def test_a_revoked_key_has_ended_at_once(api: Api) -> None:

@@ -142,12 +142,26 @@ def revocation(**more: Any) -> Revocation:
     ],
 )
 def test_a_revocation_ends_the_tokens_it_speaks_of(change: dict[str, Any], expected: bool) -> None:
-    assert ended(read(**portal(session_id="s1")), [revocation(**change)], NOW) is expected
+    assert (ended(read(**portal(session_id="s1")), [revocation(**change)], NOW) is not None) is expected
 
 
 def test_a_token_made_a_millisecond_after_the_end_of_all_is_alive() -> None:
-    later = read(**portal_claims(organization=ORG, application=APP, jti="t", now=NOW + 1, expiry=3600))
+    later = read(**portal_claims(organization=ORG, application=APP, jti="tok_2", now=NOW + 1, expiry=3600))
     assert not ended(later, [revocation()], NOW + 2)
+
+
+def test_a_token_made_elsewhere_does_not_outlive_the_end_of_all_because_that_clock_is_ahead() -> None:
+    ahead = read(org=ORG, sub=APP, jti="theirs", iat=NOW / 1000 + 59)
+    assert ended(ahead, [revocation()], NOW + 1)
+
+
+def test_a_token_made_elsewhere_a_minute_after_the_end_of_all_is_alive() -> None:
+    assert not ended(read(org=ORG, sub=APP, jti="theirs", iat=NOW / 1000 + 0.001), [revocation(issued_until=NOW - 60_000)], NOW)
+
+
+def test_of_two_ends_the_logout_is_told() -> None:
+    logout = revocation(credential="jwt_tok_1")
+    assert ended(read(**portal()), [revocation(), logout], NOW) is logout
 
 
 def test_a_key_is_read_as_it_was_written() -> None:

@@ -26,7 +26,7 @@ Scopes = Annotated[list[Scope], AfterValidator(lambda scopes: sorted(set(scopes)
 class ApiKeyIn(Input):
     name: Text = Field(examples=["Billing service"])
     scopes: Scopes | None = Field(default=None, description="What the key may do; all that its maker may, if absent")
-    expires_at: Time | None = Field(default=None, description="When it ends by itself; never, if absent")
+    expires_at: Time | None = Field(default=None, description="When it ends by itself; when the key that makes it does, if absent")
 
 
 class ApiKeyOut(Output):
@@ -66,7 +66,10 @@ def _shown(key: ApiKey) -> dict[str, Any]:
     openapi_extra=DOCUMENTED,
 )
 async def create(request: Request, response: Response, principal: Annotated[Principal, Org("key:write")], body: ApiKeyIn) -> Any:
-    """A key cannot do what its maker cannot. For a repetition of the request its answer is kept sealed, for 24 hours."""
+    """A key cannot do what its maker cannot, and does not outlive a key that made it.
+
+    For a repetition of the request its answer is kept sealed, for 24 hours.
+    """
     services = services_of(request)
     now = services.clock.now()
     scopes = principal.scopes if body.scopes is None else frozenset(body.scopes)
@@ -75,6 +78,7 @@ async def create(request: Request, response: Response, principal: Annotated[Prin
         raise Forbidden(f"This credential lacks {', '.join(beyond)}, so it cannot give it to a key")
     if body.expires_at is not None and body.expires_at <= now:
         raise Invalid.at("body", "expiresAt", msg="is in the past")
+    expires_at = _expiry(principal, body.expires_at)
     ident, created_at = services.minter.mint_timed("key", now)
     text, key = new_key(
         key_id=ident,
@@ -83,7 +87,7 @@ async def create(request: Request, response: Response, principal: Annotated[Prin
         scopes=tuple(sorted(scopes)),
         entropy=secrets.token_bytes(32),
         now=created_at,
-        expires_at=body.expires_at,
+        expires_at=expires_at,
     )
     created = ApiKeyCreatedOut(token=text, **_shown(key))
     sealed = services.secrets.seal_answer(principal.credential, created.model_dump_json(by_alias=True).encode())
@@ -92,6 +96,18 @@ async def create(request: Request, response: Response, principal: Annotated[Prin
         response.headers["Idempotency-Replayed"] = "true"
         return ApiKeyCreatedOut.model_validate_json(services.secrets.open_answer(principal.credential, kept.answer))
     return created
+
+
+def _expiry(maker: Principal, wished: int | None) -> int | None:
+    """When the new key ends (Unix ms). Raises Forbidden.
+
+    A key with an end would be endless if it could make its successor. JWTs are free: who signs one has the secret.
+    """
+    if maker.expires_at is None or not maker.credential.startswith("key_"):
+        return wished
+    if wished is not None and wished > maker.expires_at:
+        raise Forbidden(f"This key ends at {rfc3339(maker.expires_at)}, so it cannot make one that ends later")
+    return maker.expires_at if wished is None else wished
 
 
 @router.get("/auth/api-key", operation_id="v1.authentication.list-api-keys", summary="List Api Keys", response_model=ApiKeysOut)

@@ -13,6 +13,7 @@ from hookwright.api import (
     api_keys,
     applications,
     attempts,
+    auth,
     authentication,
     documents,
     endpoint_headers,
@@ -94,12 +95,12 @@ def create_app(services: Services, options: ApiOptions) -> ASGIApp:
 
 
 async def well_formed(request: Request) -> None:
-    """Refuse idempotency keys that are none, and bodies that Python's parser takes but JSON or a database does not. Raises Invalid.
+    """Refuse idempotency keys that are none, and bodies that Python's parser takes but JSON or a database does not.
 
     Lone surrogates and NaN are not JSON (RFC 8259 sections 6 and 8.2); PostgreSQL's text knows no NUL; nesting is
-    bounded for whoever walks the value after us.
+    bounded for whoever walks the value after us. Raises Invalid, BadRequest.
     """
-    if request.method == "POST" and (key := request.headers.get(idempotency.HEADER)) is not None:
+    if request.method == "POST" and (key := auth.single(request.scope["headers"], idempotency.HEADER.encode())) is not None:
         idempotency.check_key(key)  # also where it has no effect: a mistake is told in the same way everywhere
     body = await request.body()
     if not body:

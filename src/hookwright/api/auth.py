@@ -5,6 +5,7 @@ application's token reaches that one only: at what belongs to the organization i
 application, its own organization's included, does not exist for it (404).
 """
 
+from collections.abc import Iterable
 from typing import Annotated, Any, cast
 
 import msgspec
@@ -16,7 +17,7 @@ from hookwright.domain.applications import Application
 from hookwright.domain.credentials import Principal, Scope
 from hookwright.engine.credentials import Credentials
 from hookwright.engine.services import Services
-from hookwright.errors import Forbidden, NotFound, Unauthenticated
+from hookwright.errors import BadRequest, Forbidden, NotFound, Unauthenticated
 
 SCHEME = "HTTPBearer"
 _bearer = HTTPBearer(
@@ -41,6 +42,18 @@ def credentials_of(request: Request) -> Credentials:
     return cast(Credentials, request.app.state.credentials)
 
 
+def single(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str | None:
+    """The header of this name (in lower case), or None. Raises BadRequest when there are several.
+
+    Neither a credential nor an idempotency key is a list (RFC 9110 section 5.3); taking one of two would mean that who
+    stands between us and the caller may have judged the other.
+    """
+    found = [value for key, value in headers if key == name]
+    if len(found) > 1:
+        raise BadRequest(f"The header {name.decode().title()} is there {len(found)} times", code="duplicate_header")
+    return found[0].decode("latin-1") if found else None
+
+
 def bearer(authorization: str | None) -> str:
     """The token in an Authorization header (RFC 6750 section 2.1). Raises Unauthenticated."""
     if authorization is None:
@@ -52,9 +65,20 @@ def bearer(authorization: str | None) -> str:
     return token
 
 
+async def caller_of(services: Services, credentials: Credentials, headers: Iterable[tuple[bytes, bytes]]) -> Principal:
+    """Who sends these headers. Raises Unauthenticated, BadRequest.
+
+    A token of an application that is gone, or that its organization never had, speaks for nobody.
+    """
+    principal = await credentials.verify(bearer(single(headers, b"authorization")))
+    if principal.application is not None and await services.directory.application(principal.organization, principal.application) is None:
+        raise Unauthenticated("The application that this token is for does not exist")
+    return principal
+
+
 async def authenticate(request: Request) -> Principal:
-    """The caller. Raises Unauthenticated."""
-    return await credentials_of(request).verify(bearer(request.headers.get("authorization")))
+    """The caller. Raises Unauthenticated, BadRequest."""
+    return await caller_of(services_of(request), credentials_of(request), request.scope["headers"])
 
 
 def require(principal: Principal, scope: Scope) -> None:
@@ -78,7 +102,10 @@ async def application_for(services: Services, principal: Principal, ref: str) ->
     return loaded.application
 
 
-async def authenticated(request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]) -> Principal:
+Bearer = Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
+
+
+async def authenticated(request: Request, _: Bearer) -> Principal:
     """`authenticate` as a dependency; the second argument only puts the scheme into the OpenAPI document."""
     return await authenticate(request)
 

@@ -2,21 +2,20 @@
 
 import base64
 import json
-from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Request
+from fastapi import APIRouter, Body, Depends, Request
 from pydantic import AfterValidator, Field
 from starlette.responses import Response
 
 from hookwright.api.applications import ApplicationIn, create_on_the_fly
-from hookwright.api.auth import AppId, Authenticated, Caller, Org, OrgApp, application_for, credentials_of, services_of
+from hookwright.api.auth import AppId, Bearer, Caller, Org, OrgApp, application_for, authenticate, credentials_of, services_of
 from hookwright.api.errors import documented
 from hookwright.api.idempotency import DOCUMENTED, Answer, answer, once
 from hookwright.api.models import WHOLE, Input, Names, Output, refuse
 from hookwright.domain.credentials import Principal, Revocation
-from hookwright.domain.tokens import DEFAULT_EXPIRY, MAX_EXPIRY, MIN_EXPIRY, Capability, portal_claims
-from hookwright.engine.credentials import TEN_YEARS
+from hookwright.domain.tokens import DEFAULT_EXPIRY, JTI, MAX_EXPIRY, MIN_EXPIRY, Capability, portal_claims
+from hookwright.engine.credentials import TEN_YEARS, LoggedOut
 from hookwright.errors import Forbidden, NotFound
 from hookwright.store import Once, Remembered
 from hookwright.store.organizations import KeepAnswer
@@ -89,7 +88,7 @@ async def app_portal_access(
     claims = portal_claims(
         organization=principal.organization,
         application=application.id,
-        jti=services.minter.mint("tok", now),
+        jti=services.minter.mint(JTI, now),
         now=now,
         expiry=DEFAULT_EXPIRY if body.expiry is None else body.expiry,
         feature_flags=body.feature_flags,
@@ -130,7 +129,12 @@ def _no_content(_: object) -> bytes:
     return Answer.pack(204, None)
 
 
-_ended: Callable[[None], bytes] = _no_content
+async def _leaving(request: Request, _: Bearer) -> Principal | None:
+    """The caller; None for one that has logged out already."""
+    try:
+        return await authenticate(request)
+    except LoggedOut:
+        return None
 
 
 @router.post(
@@ -140,10 +144,13 @@ _ended: Callable[[None], bytes] = _no_content
     status_code=204,
     openapi_extra=DOCUMENTED,
 )
-async def logout(request: Request, principal: Authenticated) -> None:
-    """End the presented token of an application, at once and for good. Other credentials are refused (403): a key is
-    ended by revoking it, and an organization's JWT by changing the secret that signed it.
+async def logout(request: Request, principal: Annotated[Principal | None, Depends(_leaving)]) -> None:
+    """End the presented token of an application, at once and for good; doing it twice changes nothing, whatever the
+    idempotency key says. Other credentials are refused (403): a key is ended by revoking it, and an organization's JWT
+    by changing the secret that signed it.
     """
+    if principal is None:
+        return
     if principal.application is None:
         raise Forbidden("Only an application's token can log out; revoke an API key to end it")
     now = services_of(request).clock.now()
@@ -189,5 +196,5 @@ async def expire_all(
         )
         for session in sessions
     )
-    key = await once(request, caller.principal, now, _ended)
-    return answer(await credentials_of(request).end(revocations, key), _ended)
+    key: Once[None] | None = await once(request, caller.principal, now, _no_content)
+    return answer(await credentials_of(request).end(revocations, key), _no_content)

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
+from hookwright.api.auth import single
 from hookwright.domain.credentials import Principal
 from hookwright.errors import Invalid
 from hookwright.store import Once, Remembered
@@ -52,9 +53,10 @@ class Answer:
 async def once(request: Request, principal: Principal, now: int, remember: Callable[[R], bytes]) -> Once[R] | None:
     """What makes this request's command happen once, or None if it carries no key. `now` is Unix ms.
 
-    `remember` makes `Answer.pack(...)` of the command's result. Raises Invalid for a key that is empty or too long.
+    `remember` makes `Answer.pack(...)` of the command's result. Raises Invalid for a key that is empty or too long,
+    BadRequest for two of them.
     """
-    key = request.headers.get(HEADER)
+    key = single(request.scope["headers"], HEADER.encode())
     if key is None:
         return None
     return once_of(

@@ -12,7 +12,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from hookwright.api.applications import create_on_the_fly
-from hookwright.api.auth import SCHEME, bearer, require_organization
+from hookwright.api.auth import SCHEME, caller_of, require, require_organization, single
 from hookwright.api.documents import HotRoute
 from hookwright.api.errors import documented
 from hookwright.api.idempotency import PARAMETER, once_of
@@ -69,14 +69,14 @@ class CreateMessageRoute:
         """Raises CallerError and StoreUnavailable."""
         headers = dict(scope["headers"])
         with_content = _with_content(scope["query_string"])
-        principal = await self._credentials.verify(bearer(_text(headers.get(b"authorization"))))
+        principal = await caller_of(self._services, self._credentials, scope["headers"])
         require_organization(principal, "message:write")
         body = await read_body(receive, headers, self._max_body)
         message = decode(body)
         shown = payload_of(message)
         new = read(message, shown)
         loaded = await self._application(principal, scope["path_params"]["app_id"], message)
-        key = _text(headers.get(b"idempotency-key"))
+        key = single(scope["headers"], b"idempotency-key")
         once = None if key is None else once_of(
             key=key, principal=principal, method="POST", path=scope["path"], query=b"", body=body,
             now=self._services.clock.now(), remember=_remember,
@@ -90,9 +90,10 @@ class CreateMessageRoute:
         await respond(send, 202, _encode(answer), replayed=isinstance(result, Remembered))
 
     async def _application(self, principal: Principal, ref: str, message: MessageIn) -> LoadedApplication:
-        """The application that the path names, made on the fly if the request brings it. Raises NotFound, Invalid."""
+        """The application that the path names, made on the fly if the request brings it. Raises NotFound, Forbidden, Invalid."""
         loaded = await self._services.directory.application(principal.organization, ref)
         if loaded is None and message.application is not None:
+            require(principal, "application:write")
             await create_on_the_fly(self._services, principal.organization, ref, message.application)
             loaded = await self._services.directory.application(principal.organization, ref)
         if loaded is None:
@@ -114,10 +115,6 @@ def _with_content(query: bytes) -> bool:
 
 def _remember(created: Created) -> bytes:
     return _encode(_Kept(created.message.id, created.message.created_at))
-
-
-def _text(value: bytes | None) -> str | None:
-    return None if value is None else value.decode("latin-1")
 
 
 async def read_body(receive: Receive, headers: dict[bytes, bytes], most: int) -> bytes:

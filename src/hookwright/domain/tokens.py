@@ -23,6 +23,9 @@ MIN_EXPIRY, MAX_EXPIRY, DEFAULT_EXPIRY = HOUR, 7 * DAY, 7 * DAY
 CLOCK_SKEW = 60
 """Seconds that another machine's clock may be ahead of ours before its tokens are not valid yet."""
 
+JTI = "tok"
+"""The prefix of the `jti` of the tokens that we make ourselves, by our own clock."""
+
 Capability = Literal[
     "ViewBase", "ViewEndpointSecret", "ManageEndpointSecret", "ManageTransformations", "CreateAttempts", "ManageEndpoint"
 ]  # fmt: skip
@@ -82,6 +85,7 @@ def portal_claims(
 
 _ORGANIZATION = re.compile(r"org_[A-Za-z0-9_\-.]{1,252}", re.ASCII)
 _APPLICATION = re.compile(r"app_[A-Za-z0-9]{1,252}", re.ASCII)
+_OURS = f"jwt_{JTI}_"
 
 
 def read_claims(claims: Mapping[str, Any], fingerprint: str, now: int) -> Principal:
@@ -138,15 +142,22 @@ def _times(claims: Mapping[str, Any], now: int) -> tuple[int, int | None]:
     return moments.get("iat", 0), moments.get("exp")
 
 
-def ended(principal: Principal, revocations: Iterable[Revocation], now: int) -> bool:
-    """Whether one of the revocations (of the principal's own application) has ended this token."""
-    return any(
-        revocation.effective_at <= now
-        and principal.issued_at <= revocation.issued_until
+def ended(principal: Principal, revocations: Iterable[Revocation], now: int) -> Revocation | None:
+    """The one of the revocations (of the principal's own application) that has ended this token, a logout before others.
+
+    What `iat` says is by the clock of the token's maker. Ours is the one that ends, so tokens of other makers count as
+    issued `CLOCK_SKEW` earlier: one made just before the end may not outlive it because its maker's clock is ahead.
+    """
+    issued_at = principal.issued_at if principal.credential.startswith(_OURS) else principal.issued_at - CLOCK_SKEW * 1000
+    found = [
+        revocation
+        for revocation in revocations
+        if revocation.effective_at <= now
+        and issued_at <= revocation.issued_until
         and revocation.session_id in (None, principal.session_id)
         and revocation.credential in (None, principal.credential)
-        for revocation in revocations
-    )
+    ]
+    return next((revocation for revocation in found if revocation.credential is not None), found[0] if found else None)
 
 
 class KeyParts(msgspec.Struct, frozen=True):

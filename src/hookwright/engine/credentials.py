@@ -4,12 +4,16 @@ Rules this module keeps:
 - One algorithm, HS256, whatever a token's header says; the key is the configured secret's bytes.
 - A token that was verified once is remembered (bounded), so a request costs no signature and no digest. What can
   change meanwhile (expiry, revocation) is judged on every request all the same.
+- A token has one spelling. PyJWT's decoder overlooks padding and foreign characters, so a text that RFC 7515 section 3.1
+  does not allow is refused; one without `jti` is named by what was signed, for a signature has several spellings (the
+  unused bits of its last character). Else an ended token would live on under another spelling.
 - An ended token is ended as soon as the revocation is committed: memory follows in the commit's own callback, not in
   the task of the request, which may be cancelled.
 """
 
 import hashlib
 import hmac
+import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -29,6 +33,7 @@ MAX_REMEMBERED = 10_000
 MAX_TOKEN = 8_192
 TEN_YEARS = 10 * 365 * 86_400_000
 _INVALID = "Invalid token"
+_COMPACT = re.compile(r"([\w-]+\.[\w-]+)\.[\w-]+", re.ASCII)
 _EXPLAINED = (
     "This is the JWT secret itself, which signs tokens and is not one. Make a token with it: "
     "`hookwright token create`, or a JWT signed with HS256 whose sub is your organization's id."
@@ -37,6 +42,10 @@ _EXPLAINED = (
 _OPTIONS: dict[str, Any] = {
     f"verify_{claim}": False for claim in ("exp", "nbf", "iat", "aud", "iss", "sub", "jti")
 }  # fmt: skip
+
+
+class LoggedOut(Unauthenticated):
+    """The token was ended by its own logout."""
 
 
 class Credentials:
@@ -51,7 +60,7 @@ class Credentials:
         self._ends = 0  # grows with every revocation: what was read before one and kept after it would undo it
 
     async def verify(self, token: str) -> Principal:
-        """Who presents this bearer token. Raises Unauthenticated, saying what is wrong with it."""
+        """Who presents this bearer token. Raises Unauthenticated, saying what is wrong with it, as LoggedOut too."""
         principal = self._remembered.get(token)
         if principal is None:
             before = self._ends
@@ -66,8 +75,11 @@ class Credentials:
         if principal.application is not None:
             if self._revocations is None:
                 await self.refresh()
-            if ended(principal, (self._revocations or {}).get(principal.application, ()), now):
-                raise Unauthenticated("The token was ended by a logout, or when all tokens of its application were")
+            end = ended(principal, (self._revocations or {}).get(principal.application, ()), now)
+            if end is not None:
+                if end.credential is not None:
+                    raise LoggedOut("The token was ended by a logout")
+                raise Unauthenticated("The token was ended when all tokens of its application or session were")
         return principal
 
     def sign(self, claims: dict[str, Any]) -> str:
@@ -129,11 +141,14 @@ class Credentials:
             return await self._examine_key(token)
         if hmac.compare_digest(token.encode(), self._secret):
             raise Unauthenticated(_EXPLAINED)
+        compact = _COMPACT.fullmatch(token)
+        if compact is None:
+            raise Unauthenticated(_INVALID)
         try:
             claims = jwt.decode(token, self._secret, algorithms=[ALGORITHM], options=_OPTIONS)  # type: ignore[arg-type]
         except (jwt.PyJWTError, ValueError, RecursionError) as error:
             raise Unauthenticated(_INVALID) from error
-        return read_claims(claims, hashlib.sha256(token.encode()).hexdigest()[:32], self._clock.now())
+        return read_claims(claims, hashlib.sha256(compact[1].encode()).hexdigest()[:32], self._clock.now())
 
     async def _examine_key(self, text: str) -> Principal:
         parts = parse_key(text)
