@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from hookwright.cli import checks
+from hookwright.cli import checks, doctor
+from hookwright.cli.client import Client
 from hookwright.config import Settings
 from tests.harness import SECRET, Receiver, ServerProcess, free_port, running_server
 from tests.integration.cli import Run, beside, hookwright
@@ -130,6 +131,7 @@ def test_a_key_file_that_others_can_read_is_found(database: Path) -> None:
 
 
 def test_a_key_file_that_is_gone_is_found(database: Path) -> None:
+    hookwright(database.parent, "token", "create")
     database.with_name("hookwright.db.keys").unlink()
     assert levels(hookwright(database.parent, "doctor", "--json"))["secrets"] == "fail"
 
@@ -201,3 +203,30 @@ def test_migrate_refuses_another_programs_database(tmp_path: Path) -> None:
     run = hookwright(tmp_path, "migrate")
     assert run.status == 1
     assert "another program's" in run.err
+
+
+def test_before_there_is_data_a_missing_key_file_is_no_loss(tmp_path: Path) -> None:
+    hookwright(tmp_path, "migrate")
+    run = hookwright(tmp_path, "doctor", "--json")
+    assert run.status == 0
+    assert levels(run)["secrets"] == "ok"
+
+
+def test_a_file_that_is_no_database_is_not_blamed_on_its_keys(tmp_path: Path) -> None:
+    (tmp_path / "hookwright.db").write_text("not a database, but long enough to have a header\n" * 100)
+    run = hookwright(tmp_path, "doctor", "--json")
+    assert run.status == 1
+    assert levels(run)["content"] == "fail"
+    assert "secrets" not in levels(run)
+
+
+def test_of_many_applications_the_newest_are_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "MOST_APPLICATIONS", 1)
+    with Receiver() as receiver, running_server(tmp_path) as server:
+        client = Client(server.url, server.token)
+        client.call("POST", "app", body=b'{"name": "the oldest"}')
+        client.call("POST", "app", body=b'{"name": "in between"}')
+        register(server, receiver.url, disabled=True)
+        found = list(doctor._ask_backlog(client))
+    assert ("endpoints", "warn") in [(check.name, check.level) for check in found]
+    assert found[-1].found == "of the 1 newest applications of the organization"

@@ -53,10 +53,8 @@ def now_ms() -> int:
 
 def read_expiry(text: str, now: int) -> int:
     """Unix ms of `90d`, `12h` (from `now`, Unix ms) or of a date and time. Raises BadParameter."""
-    if found := _DURATION.fullmatch(text):
-        moment = now + int(found[1]) * _SECONDS[found[2]] * 1000
-    else:
-        moment = _read_time(text)
+    duration = _DURATION.fullmatch(text)
+    moment = _read_time(text) if duration is None else now + int(duration[1]) * _SECONDS[duration[2]] * 1000
     if moment > LATEST:
         raise typer.BadParameter(f"{text!r} is after the year 9999; leave --expires out for a key that does not end by itself")
     return moment

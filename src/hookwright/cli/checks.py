@@ -55,8 +55,14 @@ def check_settings(settings: Settings) -> Iterator[Check]:
         yield Check("plain http", "warn", "endpoints with plain http URLs are accepted", advice)
 
 
-def check_secrets(settings: Settings) -> Check:
-    """Whether the secrets are there, private and long enough."""
+def lacks_key_file(settings: Settings) -> bool:
+    """Whether a key file is needed and not there: right before the first start, a loss if the database holds data."""
+    configured = settings.jwt_secret is not None and settings.encryption_keys is not None
+    return not configured and not settings.key_file.exists()
+
+
+def check_secrets(settings: Settings, *, holds_data: bool = False) -> Check:
+    """Whether the secrets are there, private and long enough. `holds_data`: the database has something sealed with them."""
     secret = settings.jwt_secret
     if secret is not None and len(secret.get_secret_value().encode()) < SHORTEST_SOUND_SECRET:
         advice = f"use {SHORTEST_SOUND_SECRET} random bytes or more: openssl rand -base64 32"
@@ -65,8 +71,7 @@ def check_secrets(settings: Settings) -> Check:
         return Check("secrets", "ok", "configured")
     path = settings.key_file.absolute()
     if not path.exists():
-        database = settings.database_path
-        if not database.exists() or database.stat().st_size == 0:
+        if not holds_data:
             return Check("secrets", "ok", "will be made at the first start")
         return Check(
             "secrets", "fail", f"the key file {path} is gone", "restore it from a backup: without it stored secrets cannot be opened"

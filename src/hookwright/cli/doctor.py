@@ -68,7 +68,8 @@ def _look_around(installation: "Installation") -> Iterator["Check"]:
 
     settings, path = installation.settings, installation.path
     yield from checks.check_settings(settings)
-    yield checks.check_secrets(settings)
+    if not (checks.lacks_key_file(settings) and path.exists()):  # else what is in the database decides, see below
+        yield checks.check_secrets(settings)
     yield checks.check_files(settings)
     folder = checks.check_folder(path)
     yield folder
@@ -82,6 +83,7 @@ def _look_around(installation: "Installation") -> Iterator["Check"]:
 
 
 def _open_or_ask(installation: "Installation") -> Iterator["Check"]:
+    from hookwright.cli import checks
     from hookwright.cli.checks import Check
     from hookwright.cli.installation import is_held
     from hookwright.errors import StoreRefused
@@ -91,6 +93,8 @@ def _open_or_ask(installation: "Installation") -> Iterator["Check"]:
         lock = FileLock(installation.path)
     except StoreRefused as error:
         if is_held(error):
+            if checks.lacks_key_file(installation.settings):  # a server makes its key file before anything else
+                yield checks.check_secrets(installation.settings, holds_data=True)
             yield from _ask(installation)
         else:
             yield Check("lock", "fail", str(error), "mind who owns the folder")
@@ -119,6 +123,8 @@ def _read(installation: "Installation") -> Iterator["Check"]:
         yield Check("content", "fail", f"corrupt: {found.problems[0]}", "restore a backup (docs/operating.md)")
         return
     yield Check("content", "ok", "every page was read and is sound")
+    if checks.lacks_key_file(installation.settings):
+        yield checks.check_secrets(installation.settings, holds_data=found.holds_data)
     if found.pending:
         yield Check(
             "schema", "warn", f"{found.version} of {found.newest}", "`hookwright migrate` brings it up to date; so does the next start"

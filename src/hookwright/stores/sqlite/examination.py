@@ -36,13 +36,15 @@ class Backlog(msgspec.Struct, frozen=True, kw_only=True):
 class Examination(msgspec.Struct, frozen=True, kw_only=True):
     """`problems`: what SQLite's full check found, at most ten lines. `pending`: steps of migration to come, by name.
 
-    `backlog` is None when the schema is not the newest.
+    `holds_data`: whether there is an organization, so that the keys to what is sealed must be there. `backlog` is None
+    when the schema is not the newest.
     """
 
     version: int
     newest: int
     pending: tuple[str, ...]
     problems: tuple[str, ...]
+    holds_data: bool
     backlog: Backlog | None
 
 
@@ -60,8 +62,11 @@ def examine(path: Path) -> Examination:
         version, pending = _steps(connection, path)
         rows = connection.execute("pragma integrity_check(10)").fetchall()
         problems = tuple(str(row[0]) for row in rows if row[0] != "ok")
+        holds_data = version > 0 and not problems and bool(_row(connection, SQL.holds_data)[0])
         backlog = None if pending or problems else _backlog(connection)
-    return Examination(version=version, newest=version + len(pending), pending=pending, problems=problems, backlog=backlog)
+    return Examination(
+        version=version, newest=version + len(pending), pending=pending, problems=problems, holds_data=holds_data, backlog=backlog
+    )
 
 
 def sqlite_version() -> str:

@@ -11,3 +11,6 @@ select count(*) from endpoints where disabled_reason is not null and deleted_at 
 
 -- name: newest_message
 select max(created_at) from messages
+
+-- name: holds_data -- whether there is anything that a lost key would shut in
+select exists(select 1 from organizations)
