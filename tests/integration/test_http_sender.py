@@ -9,6 +9,7 @@ import gzip
 import ipaddress
 import socket
 import ssl
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -428,6 +429,37 @@ def test_no_more_hosts_are_kept_connected_than_may_be_in_use() -> None:
     assert asyncio.run(scenario()) == (1, 2)
 
 
+def test_every_kept_connection_counts_and_not_every_host() -> None:
+    async def scenario() -> int:
+        together = asyncio.Barrier(2)
+
+        async def handler(connection: Connection) -> None:
+            await connection.request()
+            await together.wait()
+            await connection.answer(OK)
+            await connection.reader.read()
+
+        async with receiving(handler) as one, receiving(answering(OK)) as other, sending(connections=2) as sender:
+            await asyncio.gather(sender.send(request(one.url)), sender.send(request(one.url)))
+            await sender.send(request(other.url))
+            await sender.send(request(other.url))
+            return other.connections
+
+    assert asyncio.run(scenario()) == 2
+
+
+def test_a_kept_connection_that_ends_makes_room_for_another() -> None:
+    async def scenario() -> int:
+        # Its answer says nothing of closing, so it is kept until its end is noticed, some time during these sends.
+        async with receiving(closing(OK)) as one, receiving(answering(OK)) as other, sending(connections=1) as sender:
+            await sender.send(request(one.url))
+            for _ in range(10):
+                await sender.send(request(other.url))
+            return other.connections
+
+    assert asyncio.run(scenario()) < 10
+
+
 def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next_one() -> None:
     async def scenario() -> tuple[Response | Failure, int]:
         go, gone = asyncio.Event(), asyncio.Event()
@@ -495,16 +527,13 @@ def write_certificate(folder: Path, names: Sequence[str] = (), addresses: Sequen
 
 
 def attempt_tls(files: tuple[Path, Path], *, trusted: bool, host: str = "127.0.0.1") -> Response | Failure:
-    async def lookup(name: str) -> Sequence[str]:
-        return ["127.0.0.1"]
-
     async def scenario() -> Response | Failure:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*files)
         client = tls_context()
         if trusted:
             client.load_verify_locations(files[0])
-        async with receiving(answering(OK), tls=context) as receiver, sending(tls=client, lookup=lookup) as sender:
+        async with receiving(answering(OK), tls=context) as receiver, sending(tls=client, lookup=lambda _: ["127.0.0.1"]) as sender:
             return await sender.send(request(f"https://{host}:{receiver.port}/"))
 
     return asyncio.run(scenario())
@@ -559,7 +588,7 @@ def guarded(
     """The result, how many connections the receiver on loopback saw, and which names were looked up."""
     asked: list[str] = []
 
-    async def lookup(name: str) -> Sequence[str]:
+    def lookup(name: str) -> Sequence[str]:
         asked.append(name)
         return addresses
 
@@ -646,7 +675,7 @@ def test_a_name_without_an_address_is_a_dns_failure() -> None:
 
 def test_a_lookup_that_fails_is_a_dns_failure() -> None:
     async def scenario() -> Response | Failure:
-        async def lookup(name: str) -> Sequence[str]:
+        def lookup(name: str) -> Sequence[str]:
             raise socket.gaierror(socket.EAI_NONAME, "not known")
 
         async with sending(lookup=lookup) as sender:
@@ -656,15 +685,18 @@ def test_a_lookup_that_fails_is_a_dns_failure() -> None:
 
 
 def test_a_lookup_that_hangs_ends_at_its_own_limit() -> None:
-    async def scenario() -> Response | Failure:
-        async def lookup(name: str) -> Sequence[str]:
-            await asyncio.Event().wait()
-            return []
+    answered = threading.Event()
 
+    def lookup(name: str) -> Sequence[str]:
+        answered.wait()
+        return []
+
+    async def scenario() -> Response | Failure:
         async with sending(lookup=lookup, lookup_timeout=0.05) as sender:
             return await sender.send(request("http://hooks.example/"))
 
     assert asyncio.run(scenario()) == Failure("dns", "the host name could not be resolved in time")
+    answered.set()
 
 
 def test_a_url_that_cannot_be_used_is_a_failure() -> None:

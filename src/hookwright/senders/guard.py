@@ -17,8 +17,7 @@ import asyncio
 import functools
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from typing import Any
 
 import aiohttp
@@ -30,14 +29,10 @@ from aiohttp.connector import Connection as AiohttpConnection
 from aiohttp.http_exceptions import BadHttpMessage
 from aiohttp.tracing import Trace
 
-from hookwright.domain.addresses import Network, is_local_name, judge, judge_name
+from hookwright.domain.addresses import Network, judge, judge_name
+from hookwright.senders.lookups import Lookups
 
-Lookup = Callable[[str], Awaitable[Sequence[str]]]
-"""From a host name to its addresses, as text. Raises OSError when there are none."""
-
-MAX_RECORDS = 16
 MAX_INFORMATIONAL = 8
-_LOOKUP_THREADS = 32
 
 
 class AddressBlocked(OSError):
@@ -47,48 +42,18 @@ class AddressBlocked(OSError):
         super().__init__("blocked")
 
 
-class LookupTimedOut(OSError):
-    """No answer from DNS in time."""
-
-
-class SystemLookup:
-    """getaddrinfo in threads of its own: a name server that hangs must not hold the threads that others need."""
-
-    def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(_LOOKUP_THREADS, thread_name_prefix="hookwright-dns")
-
-    async def __call__(self, name: str) -> Sequence[str]:
-        # The root dot keeps resolv.conf's search list out of it: customers name hosts on the internet, not in our
-        # domain. A local name can only come this far when the operator opened a network, and needs that list.
-        absolute = name if is_local_name(name) or name.endswith(".") else name + "."
-        return await asyncio.get_running_loop().run_in_executor(self._threads, _resolve, absolute)
-
-    def close(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
-
-
-def _resolve(name: str) -> Sequence[str]:
-    found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
-
-
 class GuardedResolver(AbstractResolver):
-    """Looks names up through `lookup`, within `timeout` seconds, and lets through only what may be connected to."""
+    """Looks names up, and lets through only what may be connected to."""
 
-    def __init__(self, lookup: Lookup, allowed: Sequence[Network], timeout: float) -> None:
-        self._lookup = lookup
+    def __init__(self, lookups: Lookups, allowed: Sequence[Network]) -> None:
+        self._lookups = lookups
         self._allowed = allowed
-        self._timeout = timeout
 
     async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC) -> list[ResolveResult]:
-        """Raises AddressBlocked, LookupTimedOut, or the lookup's own OSError."""
+        """Raises AddressBlocked, LookupTimedOut, or OSError when there is no address."""
         if judge_name(host, self._allowed) is not None:
             raise AddressBlocked
-        try:
-            async with asyncio.timeout(self._timeout):
-                addresses = list(await self._lookup(host))[:MAX_RECORDS]
-        except TimeoutError as error:
-            raise LookupTimedOut("no answer in time") from error
+        addresses = await self._lookups.find(host)
         if any(judge(address, self._allowed) is not None for address in addresses):
             raise AddressBlocked
         if not addresses:
@@ -110,17 +75,23 @@ class Connection(ResponseHandler):
     That is: an answer that never gets past `100 Continue` and its like, and one that comes unasked while the
     connection is idle. aiohttp would take the latter for the answer to the next request, and a message would count as
     delivered that nobody has read.
+
+    `idle` holds the connector's unused ones; a connection that ends while it is in there takes itself out.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, idle: "set[Connection]") -> None:
         super().__init__(loop)
         self.opened_at = loop.time()
-        self.idle = False
+        self._idle = idle
         self._informational = 0
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._idle.discard(self)
+        super().connection_lost(exc)
 
     def feed_data(self, data: Any, size: int = 0) -> None:
         self._informational = 0 if data[0].code >= 200 else self._informational + 1
-        if not self.idle and self._informational <= MAX_INFORMATIONAL:
+        if self not in self._idle and self._informational <= MAX_INFORMATIONAL:
             super().feed_data(data, size)
             return
         self.set_exception(BadHttpMessage("not an answer to a request"))
@@ -129,7 +100,7 @@ class Connection(ResponseHandler):
 
 
 class GuardedConnector(aiohttp.TCPConnector):
-    """Connections to judged addresses only, `limit` of them in use at a time, none used after `max_age` seconds.
+    """Connections to judged addresses only, `limit` of them in use and as many idle, none used after `max_age` seconds.
 
     `keepalive` is how long an unused one is kept. It overrides two methods of aiohttp that are not public; the tests
     of rules 3 and 4 above fail when an upgrade renames them.
@@ -139,11 +110,19 @@ class GuardedConnector(aiohttp.TCPConnector):
         self, resolver: AbstractResolver, allowed: Sequence[Network], tls: ssl.SSLContext, *, limit: int, keepalive: float, max_age: float
     ) -> None:
         super().__init__(
-            resolver=resolver, ssl=tls, limit=limit, limit_per_host=0, keepalive_timeout=keepalive, socket_factory=self._open_socket
+            resolver=resolver,
+            # It would keep a lookup going for which nobody waits any more; `lookups` remembers the answers.
+            use_dns_cache=False,
+            ssl=tls,
+            limit=limit,
+            limit_per_host=0,
+            keepalive_timeout=keepalive,
+            socket_factory=self._open_socket,
         )
         self._allowed = allowed
         self._pool_until = max_age - keepalive
-        self._factory = functools.partial(Connection, loop=self._loop)  # type: ignore[assignment]  # narrower, on purpose
+        self._idle: set[Connection] = set()
+        self._factory = functools.partial(Connection, loop=self._loop, idle=self._idle)  # type: ignore[assignment]  # narrower, on purpose
 
     def _open_socket(self, info: AddrInfoType) -> socket.socket:
         family, kind, protocol, _, address = info
@@ -154,7 +133,7 @@ class GuardedConnector(aiohttp.TCPConnector):
     async def connect(self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout) -> AiohttpConnection:
         connection = await super().connect(req, traces, timeout)
         if isinstance(connection.protocol, Connection):
-            connection.protocol.idle = False
+            self._idle.discard(connection.protocol)
         return connection
 
     async def _create_connection(self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout) -> ResponseHandler:
@@ -169,9 +148,13 @@ class GuardedConnector(aiohttp.TCPConnector):
         if should_close:
             # It broke, was cut off or ran out of time: a polite end, which over TLS waits for the peer's, is not owed.
             protocol.abort()
-        too_old = False
-        if isinstance(protocol, Connection):
-            protocol.idle = True
-            too_old = self._loop.time() - protocol.opened_at > self._pool_until
-        # Idle connections do not count against `limit`; without the last test, many hosts would mean many sockets.
-        super()._release(key, protocol, should_close=should_close or too_old or len(self._conns) >= self._limit)
+        should_close = should_close or protocol.should_close or not protocol.is_connected() or not self._may_keep(protocol)
+        super()._release(key, protocol, should_close=should_close)
+        if isinstance(protocol, Connection) and not should_close:
+            self._idle.add(protocol)
+
+    def _may_keep(self, protocol: ResponseHandler) -> bool:
+        # aiohttp does not count idle connections against `limit`: many hosts in turn would mean many sockets.
+        if len(self._idle) >= self._limit:
+            return False
+        return not isinstance(protocol, Connection) or self._loop.time() - protocol.opened_at <= self._pool_until

@@ -25,7 +25,8 @@ from yarl import URL
 from hookwright import __version__
 from hookwright.domain.addresses import Network
 from hookwright.sender import Failure, Fault, Request, Response
-from hookwright.senders.guard import AddressBlocked, GuardedConnector, GuardedResolver, Lookup, LookupTimedOut, SystemLookup
+from hookwright.senders.guard import AddressBlocked, GuardedConnector, GuardedResolver
+from hookwright.senders.lookups import Lookup, Lookups, LookupTimedOut, system_lookup
 
 USER_AGENT = f"Hookwright/{__version__} (+https://github.com/hookwright/hookwright)"
 MAX_RESPONSE_HEADERS = 64
@@ -56,7 +57,7 @@ class HttpSender:
         read_limit: int = 65_536,
         stored_limit: int = 16_384,
         tls: ssl.SSLContext | None = None,
-        lookup: Lookup | None = None,
+        lookup: Lookup = system_lookup,
         lookup_timeout: float = 5.0,
         connect_timeout: float = 10.0,
         keepalive: float = 4.0,
@@ -67,8 +68,8 @@ class HttpSender:
         self._read_limit = read_limit
         self._stored_limit = stored_limit
         self._tls = tls or tls_context()
-        self._own_lookup = SystemLookup() if lookup is None else None
-        self._lookup = lookup or self._own_lookup
+        self._lookup = lookup
+        self._lookups: Lookups | None = None
         self._lookup_timeout = lookup_timeout
         self._connect_timeout = connect_timeout
         self._keepalive = keepalive
@@ -103,12 +104,12 @@ class HttpSender:
         """Close what is kept alive. The sender cannot be used afterwards."""
         if self._session is not None:
             await self._session.close()
-        if self._own_lookup is not None:
-            self._own_lookup.close()
+        if self._lookups is not None:
+            self._lookups.close()
 
     def _open(self) -> aiohttp.ClientSession:
-        assert self._lookup is not None
-        resolver = GuardedResolver(self._lookup, self._allowed, self._lookup_timeout)
+        self._lookups = Lookups(self._lookup, timeout=self._lookup_timeout)
+        resolver = GuardedResolver(self._lookups, self._allowed)
         connector = GuardedConnector(
             resolver, self._allowed, self._tls, limit=self._connections, keepalive=self._keepalive, max_age=self._max_age
         )
