@@ -217,7 +217,7 @@ class Settings(BaseSettings):
         le=3600,
     )
     log_level: Literal["debug", "info", "warning", "error"] = _option(
-        "info", "word", "The least severe log line that is written.", "One line per unit of work."
+        "info", "word", "The least severe log line that is written.", "Start, stop and what needs somebody; deliveries are in the API, not in the log."
     )
     log_format: Literal["auto", "json", "console"] = _option(
         "auto", "word", "How log lines look; `auto` is console on a terminal, JSON otherwise.", "People and collectors each get theirs."

@@ -12,8 +12,8 @@ from typing import TextIO
 
 import msgspec
 import uvloop
-from bench.wire import Answered, Calling, connect, post
 
+from bench.wire import Answered, Calling, connect, post
 from tests.torture.traffic import request_body
 
 PAUSE_SECONDS = 0.1

@@ -11,9 +11,9 @@ import time
 
 import msgspec
 import uvloop
-from bench.wire import Arrived, Serving, answer
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from bench.wire import Arrived, Serving, answer
 from tests.torture.traffic import ENDPOINTS, number_of, payload
 
 GOOD = answer(200, b"thanks")

@@ -14,8 +14,8 @@ from types import TracebackType
 from typing import Any
 
 import msgspec
-from bench.world import call, cpu_seconds
 
+from bench.world import call, cpu_seconds
 from tests.harness import ServerProcess, free_port
 from tests.torture import database
 from tests.torture.producer import Summary, Work
