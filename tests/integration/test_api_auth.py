@@ -223,6 +223,14 @@ def test_an_application_made_on_the_fly_has_the_path_s_uid(api: Api, application
     assert api.ok("GET", "/app")["data"] == []
 
 
+@pytest.mark.parametrize("path", ["app-portal-access", "dashboard-access"])
+@pytest.mark.parametrize("host", ["[::1", "a:99999999"])
+def test_no_link_is_made_to_a_host_that_is_none(api: Api, path: str, host: str) -> None:
+    body = {"application": {"name": "n", "uid": "new"}}
+    assert code(api("POST", f"/auth/{path}/new", body, headers={"host": host})) == (400, "bad_host")
+    assert api.ok("GET", "/app")["data"] == []
+
+
 def test_the_older_dashboard_access_works_without_a_body(api: Api, app: str) -> None:
     token = api.ok("POST", f"/auth/dashboard-access/{app}")["token"]
     assert Api(api.server, token).ok("GET", f"/app/{app}")["id"] == app

@@ -85,9 +85,75 @@ def test_a_body_that_declares_too_much_is_refused_before_it_is_read(server: Serv
     connection.close()
 
 
-def test_a_body_that_grows_too_large_is_refused(api: Api) -> None:
-    response = api("POST", "/app", content=iter([b" " * MEBIBYTE, b" "]))
+@pytest.mark.parametrize("path", ["/app", "/app/a/msg"])
+def test_a_body_that_grows_too_large_is_refused(api: Api, path: str) -> None:
+    response = api("POST", path, content=iter([b" " * MEBIBYTE, b" "]))
     assert code(response) == (413, "payload_too_large")
+
+
+@pytest.mark.parametrize("path", ["/app", "/app/a/msg"])
+@pytest.mark.parametrize("declared", [True, False])
+def test_whoever_sends_too_much_is_told_the_limit_and_its_setting(api: Api, path: str, declared: bool) -> None:
+    body = b" " * (MEBIBYTE + 1)
+    detail = api("POST", path, content=body if declared else iter([body])).json()["detail"]
+    assert detail == f"The request is larger than {MEBIBYTE} bytes (HOOKWRIGHT_MAX_MESSAGE_BYTES)"
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b'{"name": "n", "throttleRate": ' + b"9" * 5000 + b"}", "too many digits"),
+        (b'{"name": "n", "x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "nested too deep"),
+        (b'{"name": "\xff"}', "not UTF-8 (at byte 10)"),
+    ],
+)
+def test_what_the_parser_gave_up_at_is_told_in_words_for_callers(api: Api, body: bytes, reason: str) -> None:
+    assert reason in api("POST", "/app", content=body).json()["detail"][0]["msg"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"url": "https://a.example/", "eventTypes": [f"t{n}" for n in range(50_000)]},
+        {"url": "https://a.example/", "eventTypes": [f"t{n}" for n in range(1000)]},
+        {"url": "https://a.example/", "channels": ["a b"] * 50_000},
+        {"url": "https://a.example/", "headers": {f"a b{n}": "v" for n in range(20_000)}},
+        {"url": "https://a.example/", "metadata": {f"k{n}": n for n in range(20_000)}},
+        {"url": "https://a.example/", "uid": "x y" * 100_000},
+    ],
+)
+def test_an_answer_does_not_grow_with_what_is_wrong(api: Api, body: dict[str, object]) -> None:
+    api.app(uid="a")
+    response = api("POST", "/app/a/endpoint", body)
+    assert problems(response)
+    assert len(response.content) < 20_000
+
+
+def test_ten_of_many_unknown_event_types_are_named(api: Api) -> None:
+    api.app(uid="a")
+    body = {"url": "https://a.example/", "eventTypes": [f"t{n}" for n in range(12)]}
+    assert api("POST", "/app/a/endpoint", body).json()["detail"][0]["msg"].endswith(" and 2 more")
+
+
+def test_a_message_with_too_many_channels_is_told_so_once(api: Api) -> None:
+    api.app(uid="a")
+    assert problems(api("POST", "/app/a/msg", {"eventType": "a", "payload": {}, "channels": ["a b"] * 5000})) == ["body.channels"]
+
+
+def test_a_whole_number_is_one_in_either_spelling_everywhere(api: Api) -> None:
+    api.app(uid="a")
+    made = api.ok("POST", "/app/a/endpoint", {"url": "https://a.example/", "version": 2.0, "throttleRate": 1000.0})
+    assert (made["version"], made["throttleRate"]) == (2, 1000)
+    api.ok("POST", f"/app/a/endpoint/{made['id']}/secret/rotate", {"gracePeriodSeconds": 5.0})
+    for field in ("payloadRetentionPeriod", "payloadRetentionHours"):
+        api.ok("POST", "/app/a/msg", {"eventType": "a", "payload": {}, field: 30.0})
+
+
+@pytest.mark.parametrize("field", ["payloadRetentionPeriod", "payloadRetentionHours"])
+@pytest.mark.parametrize("value", [30.5, 1e300, "30", True, 0])
+def test_what_is_no_whole_number_of_days_or_hours_is_refused(api: Api, field: str, value: object) -> None:
+    api.app(uid="a")
+    assert problems(api("POST", "/app/a/msg", {"eventType": "a", "payload": {}, field: value})) == [f"body.{field}"]
 
 
 def test_an_unknown_path_is_not_found(api: Api) -> None:
@@ -198,7 +264,7 @@ def test_the_page_for_people_names_every_operation(server: Server) -> None:
 
 def test_the_document_describes_the_errors_of_every_operation(server: Server) -> None:
     paths = httpx.get(f"{server.url}/api/v1/openapi.json").json()["paths"]
-    expected = {"400", "401", "403", "404", "409", "413", "422", "429", "503"}
+    expected = {"400", "401", "403", "404", "409", "413", "422", "503"}
     operations = {f"{method} {path}": operation for path, item in paths.items() for method, operation in item.items()}
     lacking = {name: expected - set(operation["responses"]) for name, operation in operations.items() if "/health" not in name}
     assert {name: codes for name, codes in lacking.items() if codes} == {}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hookwright.domain.urls import BAD_PORTS, MAX_LENGTH, check_url
+from hookwright.domain.urls import BAD_PORTS, MAX_LENGTH, check_url, is_authority
 
 
 @pytest.mark.parametrize(
@@ -137,3 +137,15 @@ def test_every_port_that_a_browser_refuses_is_refused() -> None:
 @pytest.mark.parametrize("port", [80, 443, 3000, 8000, 8080, 8443, 65535])
 def test_the_usual_ports_are_open(port: int) -> None:
     assert check_url(f"http://example.com:{port}/", https_only=False).startswith("http://example.com")
+
+
+@pytest.mark.parametrize("text", ["example.com", "localhost:8071", "my_service", "127.0.0.1:1", "[::1]:8071", "hooks.example.com:"])
+def test_a_host_with_or_without_a_port_is_an_authority(text: str) -> None:
+    assert is_authority(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", ":80", "[::1", "a:99999", "a:99999999", "a:b", "a/b", "a?b", "a#b", "u@a", "a b", "a\n", "[::1]x", "1.2.3"]
+)
+def test_what_parsers_read_differently_is_no_authority(text: str) -> None:
+    assert not is_authority(text)

@@ -29,13 +29,13 @@ from hookwright.api import (
 )
 from hookwright.api.endpoint_models import EndpointRules
 from hookwright.api.hot import HotDoor
+from hookwright.domain.messages import MAX_NESTING
 from hookwright.engine.credentials import Credentials
 from hookwright.engine.services import Services
 from hookwright.errors import Invalid
 
 PREFIX = "/api/v1"
 MAX_BODY = 1024 * 1024
-MAX_NESTING = 64
 ROUTERS: tuple[APIRouter, ...] = (
     applications.router,
     endpoints.router,
@@ -163,12 +163,9 @@ class Frame:
         if declared is None:
             receive = self._counted(receive)
         elif not declared.isdigit() or int(declared[:20]) > self.max_body:
-            await errors.error_response(413, "payload_too_large", self._too_large())(scope, receive, send)
+            await errors.caller_error_response(errors.too_large(self.max_body))(scope, receive, send)
             return
         await self.app(scope, receive, send)
-
-    def _too_large(self) -> str:
-        return f"The body is larger than {self.max_body} bytes"
 
     def _counted(self, receive: Receive) -> Callable[[], Awaitable[Message]]:
         seen = 0
@@ -178,7 +175,7 @@ class Frame:
             message = await receive()
             seen += len(message.get("body", b""))
             if seen > self.max_body:
-                raise HTTPException(413, self._too_large())
+                raise HTTPException(413, errors.too_large(self.max_body).detail)  # the one error that FastAPI lets through here
             return message
 
         return counted

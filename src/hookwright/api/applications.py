@@ -12,12 +12,13 @@ from hookwright.api.errors import documented
 from hookwright.api.idempotency import DOCUMENTED, Answer, answer, once
 from hookwright.api.models import RATE_NAMES, Input, Metadata, MetadataOrNull, Output, Rate, Text, Uid, no_id
 from hookwright.api.pages import ListResponse, paged, show_page
+from hookwright.api.races import until_unraced
 from hookwright.api.timestamps import TimeText, rfc3339
 from hookwright.domain.applications import Application
 from hookwright.domain.credentials import Principal
 from hookwright.domain.pages import PageRequest
 from hookwright.engine.services import Services
-from hookwright.errors import Conflict, Invalid, NotFound, Problem
+from hookwright.errors import Invalid, NotFound, Problem
 from hookwright.store.applications import (
     CreateApplication,
     DeleteApplication,
@@ -28,7 +29,6 @@ from hookwright.store.applications import (
 
 router = APIRouter(tags=["Application"], responses=documented())
 AppUid = Annotated[Uid, no_id("app")]
-_RACES = 10
 
 
 class ApplicationIn(Input):
@@ -167,18 +167,16 @@ async def update(
 async def patch(request: Request, principal: Annotated[Principal, Org("application:write")], app_id: AppId, body: ApplicationPatch) -> Any:
     """Only what the body names is changed, also when somebody else changes something at the same moment."""
     services = services_of(request)
-    for races in range(_RACES):
+
+    async def attempt() -> ApplicationOut:
         current = await services.store.read(FindApplication(organization=principal.organization, ref=app_id))
         if current is None:
             raise NotFound
         new = msgspec.structs.replace(current, updated_at=services.clock.now(), **body.model_dump(exclude_unset=True))
-        try:
-            command = UpdateApplication(application=new, expected=current)
-            return show(cast(Application, await services.changes.apply(command, application=current.id)))
-        except Conflict as error:
-            if error.code != "changed_meanwhile" or races == _RACES - 1:
-                raise
-    raise AssertionError("the last race raises")
+        command = UpdateApplication(application=new, expected=current)
+        return show(cast(Application, await services.changes.apply(command, application=current.id)))
+
+    return await until_unraced(attempt)
 
 
 @router.delete("/app/{app_id}", operation_id="v1.application.delete", summary="Delete Application", status_code=204)

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Body, Depends, Request
 from pydantic import AfterValidator, Field
@@ -15,8 +15,9 @@ from hookwright.api.idempotency import DOCUMENTED, Answer, answer, once
 from hookwright.api.models import WHOLE, Input, Names, Output, refuse
 from hookwright.domain.credentials import Principal, Revocation
 from hookwright.domain.tokens import DEFAULT_EXPIRY, JTI, MAX_EXPIRY, MIN_EXPIRY, Capability, portal_claims
+from hookwright.domain.urls import is_authority
 from hookwright.engine.credentials import TEN_YEARS, LoggedOut
-from hookwright.errors import Forbidden, NotFound
+from hookwright.errors import BadRequest, Forbidden, NotFound
 from hookwright.store import Once, Remembered
 from hookwright.store.organizations import KeepAnswer
 
@@ -77,6 +78,7 @@ async def app_portal_access(
     What an idempotency key remembers are the token's claims: signed again, they are the same token.
     """
     services = services_of(request)
+    base = _portal_base(request)
     try:
         application = await application_for(services, principal, app_id)
     except NotFound:
@@ -101,7 +103,7 @@ async def app_portal_access(
         claims = json.loads(kept.answer)
         response.headers["Idempotency-Replayed"] = "true"
     token = credentials_of(request).sign(claims)
-    return AppPortalAccessOut(url=_portal_url(request, application.id, token), token=token)
+    return AppPortalAccessOut(url=_portal_url(base, application.id, token), token=token)
 
 
 @router.post(
@@ -119,8 +121,18 @@ async def dashboard_access(
     return await app_portal_access(request, response, principal, app_id, AppPortalAccessIn())
 
 
-def _portal_url(request: Request, application: str, token: str) -> str:
-    base = request.app.state.options.portal_url or str(request.base_url)
+def _portal_base(request: Request) -> str:
+    """Where the portal is: as configured, or at this server as the caller named it. Raises BadRequest for a bad name."""
+    base = cast(str | None, request.app.state.options.portal_url)
+    if base is not None:
+        return base
+    host = request.headers.get("host", "")
+    if not is_authority(host):
+        raise BadRequest(f"{host[:256]!r} in the header Host is no host, so no link can lead there", code="bad_host")
+    return str(request.base_url)
+
+
+def _portal_url(base: str, application: str, token: str) -> str:
     key = base64.urlsafe_b64encode(json.dumps({"appId": application, "token": token}).encode()).decode()
     return f"{base.rstrip('/')}/login#key={key}"
 

@@ -74,7 +74,7 @@ def build(app: FastAPI, hot: Iterable[HotRoute]) -> dict[str, Any]:
     document: dict[str, Any] = get_openapi(
         title=app.title,
         version=hookwright.__version__,
-        description="Webhooks, out and in. The API is the one that Svix published; its client libraries work here unchanged.",
+        description="Webhooks: sent, signed, retried, replayed. The API is the one that Svix published; its clients work unchanged.",
         routes=app.routes,
         tags=[{"name": tag} for tag in TAGS],
     )

@@ -8,13 +8,14 @@ from fastapi import APIRouter, Request
 from hookwright.api.auth import App, Caller, services_of
 from hookwright.api.endpoint_models import EndpointHeadersIn, EndpointHeadersOut, EndpointHeadersPatchIn
 from hookwright.api.endpoint_rules import refuse_all
-from hookwright.api.endpoints import PATH, RACES, EndpointId
+from hookwright.api.endpoints import PATH, EndpointId
 from hookwright.api.errors import documented
+from hookwright.api.races import until_unraced
 from hookwright.domain.endpoints import EndpointRecord
 from hookwright.domain.headers import check_headers, is_sensitive
 from hookwright.engine.services import Services
-from hookwright.errors import Conflict, NotFound
-from hookwright.store.endpoints import CHANGED, FindEndpointRecord, SetHeaders
+from hookwright.errors import NotFound
+from hookwright.store.endpoints import FindEndpointRecord, SetHeaders
 
 router = APIRouter(tags=["Endpoint"], responses=documented())
 _PATH = PATH + "/headers"
@@ -64,7 +65,8 @@ def patched(headers: dict[str, str], changes: dict[str, str | None]) -> dict[str
 
 async def _change(services: Services, application: str, ref: str, compute: Callable[[dict[str, str]], dict[str, str]]) -> None:
     """Compute the new headers from those that are there, again if they change at the same moment. Raises Invalid, NotFound."""
-    for races in range(RACES):
+
+    async def attempt() -> None:
         record = await record_for(services, application, ref)
         endpoint = record.endpoint.id
         headers = compute(services.secrets.open_headers(endpoint, record.sealed_headers))
@@ -76,10 +78,6 @@ async def _change(services: Services, application: str, ref: str, compute: Calla
             expected=record.sealed_headers,
             now=services.clock.now(),
         )
-        try:
-            await services.changes.apply(command, application=application, endpoint=endpoint)
-        except Conflict as error:
-            if error.code != CHANGED or races == RACES - 1:
-                raise
-            continue
-        return
+        await services.changes.apply(command, application=application, endpoint=endpoint)
+
+    await until_unraced(attempt)

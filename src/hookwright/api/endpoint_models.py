@@ -8,15 +8,15 @@ from typing import Annotated, Any
 import msgspec
 from pydantic import AfterValidator, AliasChoices, Field
 
-from hookwright.api.models import RATE_NAMES, UINT16, Input, Metadata, MetadataOrNull, Name, Output, Rate, refuse
+from hookwright.api.models import RATE_NAMES, UINT16, WHOLE, Input, Metadata, MetadataOrNull, Name, Output, Rate, refuse
 from hookwright.api.timestamps import TimeText, rfc3339
 from hookwright.domain.addresses import Network
 from hookwright.domain.applications import MAX_ENDPOINTS
 from hookwright.domain.endpoints import Endpoint
-from hookwright.domain.names import uid_problem
+from hookwright.domain.names import MAX_CHANNEL, uid_problem
 
 MAX_CHANNELS = 10
-MAX_CHANNEL = 128
+MAX_EVENT_TYPES = 1000
 MAX_DESCRIPTION = 8192
 MAX_GRACE_S = 604_800
 DEFAULT_GRACE_S = 86_400
@@ -49,11 +49,13 @@ def _channels(names: list[str]) -> list[str]:
 
 _EVENT_TYPE_NAMES = AliasChoices("eventTypes", "filterTypes")
 Channel = Annotated[Name, Field(max_length=MAX_CHANNEL)]
-EventTypes = Annotated[list[Name], AfterValidator(_some), Field(json_schema_extra={"minItems": 1}, examples=[["user.signup"]])]
+EventTypes = Annotated[
+    list[Name], AfterValidator(_some), Field(max_length=MAX_EVENT_TYPES, json_schema_extra={"minItems": 1}, examples=[["user.signup"]])
+]
 Channels = Annotated[
     list[Channel], AfterValidator(_channels), Field(json_schema_extra={"minItems": 1, "maxItems": MAX_CHANNELS, "uniqueItems": True})
 ]
-Version = Annotated[int, Field(ge=1, le=UINT16)]
+Version = Annotated[int, Field(ge=1, le=UINT16), WHOLE]
 Description = Annotated[str, Field(max_length=MAX_DESCRIPTION)]
 Uid = Annotated[Name, AfterValidator(_not_an_id), Field(examples=["unique-identifier"], json_schema_extra={"not": {"pattern": "^ep_"}})]
 
@@ -149,7 +151,7 @@ class EndpointSecretOut(Output):
 
 class EndpointSecretRotateIn(Input):
     key: str | None = Field(None, description="The new secret; made for you if left out")
-    grace_period_seconds: Annotated[int, Field(ge=0, le=MAX_GRACE_S)] | None = Field(
+    grace_period_seconds: Annotated[int, Field(ge=0, le=MAX_GRACE_S), WHOLE] | None = Field(
         DEFAULT_GRACE_S, description="How long the one before it goes on signing"
     )
 
@@ -166,7 +168,9 @@ class EndpointStatsOut(Output):
 
 class EventExampleIn(Input):
     event_type: Name
-    example_index: Annotated[int, Field(ge=0)] | None = Field(None, description="Which of the schema's examples; the first if left out")
+    example_index: Annotated[int, Field(ge=0), WHOLE] | None = Field(
+        None, description="Which of the schema's examples; the first if left out"
+    )
 
 
 def show(endpoint: Endpoint) -> EndpointOut:

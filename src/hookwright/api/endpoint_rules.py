@@ -11,6 +11,7 @@ from hookwright.errors import Invalid, Problem
 from hookwright.signing.secrets import parse_signing
 from hookwright.store.event_types import UnknownEventTypes
 
+_NAMED = 10
 _BLOCKED = "requests to this address are blocked; the operator of this server can open networks (HOOKWRIGHT_ALLOW_NETWORKS)"
 
 
@@ -58,4 +59,5 @@ async def check_event_types(services: Services, organization: str, names: list[s
         return
     unknown = await services.store.read(UnknownEventTypes(organization=organization, names=frozenset(names)))
     if unknown:
-        problems.append(Problem(("body", "eventTypes"), f"The following event types don't exist: {', '.join(unknown)}"))
+        more = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
+        problems.append(Problem(("body", "eventTypes"), f"The following event types don't exist: {', '.join(unknown[:_NAMED])}{more}"))

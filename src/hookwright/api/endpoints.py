@@ -21,20 +21,20 @@ from hookwright.api.endpoint_rules import check_event_types, check_secret, check
 from hookwright.api.errors import documented
 from hookwright.api.idempotency import DOCUMENTED, Answer, answer, once
 from hookwright.api.pages import ListResponse, paged, show_page
+from hookwright.api.races import until_unraced
 from hookwright.api.timestamps import Time
 from hookwright.domain.applications import Application
 from hookwright.domain.endpoints import Endpoint, EndpointRecord, SealedSecret
 from hookwright.domain.headers import check_headers
 from hookwright.domain.pages import PageRequest
 from hookwright.engine.services import Services
-from hookwright.errors import BadRequest, Conflict, NotFound
+from hookwright.errors import BadRequest, NotFound
 from hookwright.signing.secrets import generate
 from hookwright.store.deliveries import EndpointStats
-from hookwright.store.endpoints import CHANGED, CreateEndpoint, DeleteEndpoint, FindEndpoint, ListEndpoints, UpdateEndpoint
+from hookwright.store.endpoints import CreateEndpoint, DeleteEndpoint, FindEndpoint, ListEndpoints, UpdateEndpoint
 
 router = APIRouter(tags=["Endpoint"], responses=documented())
 PATH = "/app/{app_id}/endpoint/{endpoint_id}"
-RACES = 10
 DEFAULT_STATS_MS = 28 * 86_400_000
 EndpointId = Annotated[str, Path(description="The endpoint's id or uid", examples=["unique-endpoint-identifier"])]
 
@@ -141,7 +141,9 @@ async def update(
 ) -> Response:
     services = services_of(request)
     url, settings = None, {}
-    for races in range(RACES):
+
+    async def attempt() -> Response:
+        nonlocal url, settings
         current = await services.store.read(FindEndpoint(application=caller.application.id, ref=endpoint_id))
         if current is None:
             new = EndpointIn.model_construct(**dict(body), secret=None, headers=None)
@@ -149,14 +151,10 @@ async def update(
         if url is None:
             url = await _checked(request, caller.application, body.url, body.event_types)
             settings = _settings(body, url, unset=True)
-        try:
-            updated = await _replace(services, current, body.disabled, settings)
-        except Conflict as error:
-            if error.code != CHANGED or races == RACES - 1:
-                raise
-            continue
+        updated = await _replace(services, current, body.disabled, settings)
         return answer(updated, lambda endpoint: Answer.pack(200, show(endpoint)))
-    raise AssertionError("the last race raises")
+
+    return await until_unraced(attempt)
 
 
 @router.patch(PATH, operation_id="patch_endpoint", summary="Patch Endpoint", response_model=EndpointOut)
@@ -167,14 +165,12 @@ async def patch(request: Request, caller: Annotated[Caller, App("endpoint:write"
     given = body.model_fields_set
     url = await _checked(request, caller.application, body.url if "url" in given else None, body.event_types)
     settings = _settings(body, url, unset=False)
-    for races in range(RACES):
+
+    async def attempt() -> EndpointOut:
         current = await endpoint_for(services, caller.application.id, endpoint_id)
-        try:
-            return show(await _replace(services, current, body.disabled if "disabled" in given else None, settings))
-        except Conflict as error:
-            if error.code != CHANGED or races == RACES - 1:
-                raise
-    raise AssertionError("the last race raises")
+        return show(await _replace(services, current, body.disabled if "disabled" in given else None, settings))
+
+    return await until_unraced(attempt)
 
 
 async def _checked(request: Request, application: Application, url: str | None, event_types: list[str] | None) -> str | None:

@@ -21,12 +21,13 @@ from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hookwright.errors import CallerError, Invalid, Problem, StoreUnavailable, Unauthenticated
+from hookwright.errors import CallerError, Invalid, PayloadTooLarge, Problem, StoreUnavailable, Unauthenticated
 
 _log = structlog.get_logger("hookwright.api")
 
+MAX_PROBLEMS, MAX_PLACE, MAX_REASON = 50, 256, 4096
 _CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "payload_too_large"}
-_DETAILS = {404: "There is nothing at this path", 405: "This path does not know that method", 413: "The body is too large"}
+_DETAILS = {404: "There is nothing at this path", 405: "This path does not know that method"}
 
 
 class HttpErrorOut(BaseModel):
@@ -53,7 +54,6 @@ def documented(*, without: frozenset[int] = frozenset()) -> dict[int | str, dict
         404: "There is no such thing, or not for this credential",
         409: "Something else is in the way, such as a uid that is taken",
         413: "The body is too large",
-        429: "Too many requests; try again after the seconds in Retry-After",
         500: "Our mistake; the detail carries the id under which it was logged",
         503: "Nothing was stored; try again after the seconds in Retry-After",
     }
@@ -74,8 +74,17 @@ def error_response(status: int, code: str, detail: str, headers: dict[str, str] 
     return JSONResponse({"code": code, "detail": clean(detail)}, status_code=status, headers=headers)
 
 
+def too_large(most: int) -> PayloadTooLarge:
+    """What is raised, or answered, for a request of more than `most` bytes."""
+    return PayloadTooLarge(f"The request is larger than {most} bytes (HOOKWRIGHT_MAX_MESSAGE_BYTES)")
+
+
 def problems_response(problems: tuple[Problem, ...]) -> JSONResponse:
-    items = [{"loc": [clean(part) for part in p.loc], "msg": clean(p.msg), "type": p.type} for p in problems]
+    """All problems, up to a number and a length: an answer does not grow with what is wrong in the request."""
+    shown = problems[:MAX_PROBLEMS]
+    if len(problems) > len(shown):
+        shown += (Problem(("body",), f"and {len(problems) - len(shown)} more problems"),)
+    items = [{"loc": [clean(part[:MAX_PLACE]) for part in p.loc], "msg": clean(p.msg[:MAX_REASON]), "type": p.type} for p in shown]
     return JSONResponse({"detail": items}, status_code=422)
 
 
@@ -123,14 +132,23 @@ def _problem(item: dict[str, Any]) -> Problem:
 
 async def _http_exception(request: Request, error: Exception) -> JSONResponse:
     http = cast(HTTPException, error)
-    if http.status_code == 400 and http.__cause__ is not None:  # invalid UTF-8, nesting or digits beyond the parser's limits
-        return problems_response((Problem(("body",), f"The body cannot be read as JSON: {http.__cause__}", "value_error.jsondecode"),))
+    if http.status_code == 400 and http.__cause__ is not None:
+        return problems_response((Problem(("body",), f"The body is not JSON: {_unreadable(http.__cause__)}", "value_error.jsondecode"),))
     headers = dict(http.headers or {})
     if http.status_code == 405:
         headers["Allow"] = ", ".join(_methods_at(request))
     code = _CODES.get(http.status_code, "generic_error")
     detail = _DETAILS.get(http.status_code, str(http.detail))
     return error_response(http.status_code, code, detail, headers)
+
+
+def _unreadable(cause: BaseException) -> str:
+    """What Python's parser gave up at, in our words: its own speak of Python."""
+    if isinstance(cause, UnicodeDecodeError):
+        return f"it is not UTF-8 (at byte {cause.start})"
+    if isinstance(cause, RecursionError):
+        return "it is nested too deep"
+    return "it has a number with too many digits" if isinstance(cause, ValueError) else "it cannot be read"
 
 
 def _methods_at(request: Request) -> list[str]:

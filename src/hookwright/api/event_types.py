@@ -12,17 +12,17 @@ from hookwright.api.errors import documented
 from hookwright.api.idempotency import DOCUMENTED, Answer, answer, once
 from hookwright.api.models import Input, Name, Names, Output
 from hookwright.api.pages import ListResponse, paged, show_page
+from hookwright.api.races import until_unraced
 from hookwright.api.timestamps import TimeText, rfc3339
 from hookwright.domain.credentials import Principal
 from hookwright.domain.event_types import EventType, visible
 from hookwright.domain.names import MAX_NAME, UID_PATTERN
 from hookwright.domain.pages import PageRequest
 from hookwright.domain.schemas import MAX_VERSIONS, schema_problems
-from hookwright.errors import Conflict, Invalid, NotFound, Problem
+from hookwright.errors import Invalid, NotFound, Problem
 from hookwright.store.event_types import CreateEventType, DeleteEventType, FindEventType, ListEventTypes, PutEventType
 
 router = APIRouter(tags=["Event Type"], responses=documented())
-_RACES = 10
 MAX_DESCRIPTION = 8192
 
 EventTypeName = Annotated[
@@ -186,18 +186,16 @@ async def patch(
     """Only what the body names is changed, also when somebody else changes something at the same moment."""
     services = services_of(request)
     changes = _changes(body, exclude_unset=True)
-    for races in range(_RACES):
+
+    async def attempt() -> EventTypeOut:
         current = await services.store.read(FindEventType(organization=principal.organization, name=event_type_name))
         if current is None:
             raise NotFound
         new = msgspec.structs.replace(current, updated_at=services.clock.now(), **changes)
-        try:
-            result = await services.changes.apply(PutEventType(event_type=new, expected=current))
-            return show(cast(tuple[EventType, bool], result)[0])
-        except Conflict as error:
-            if error.code != "changed_meanwhile" or races == _RACES - 1:
-                raise
-    raise AssertionError("the last race raises")
+        result = await services.changes.apply(PutEventType(event_type=new, expected=current))
+        return show(cast(tuple[EventType, bool], result)[0])
+
+    return await until_unraced(attempt)
 
 
 @router.delete("/event-type/{event_type_name}", operation_id="v1.event-type.delete", summary="Delete Event Type", status_code=204)

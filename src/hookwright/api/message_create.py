@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from hookwright.api.applications import create_on_the_fly
 from hookwright.api.auth import SCHEME, caller_of, require, require_organization, single
 from hookwright.api.documents import HotRoute
-from hookwright.api.errors import documented
+from hookwright.api.errors import documented, too_large
 from hookwright.api.idempotency import PARAMETER, once_of
 from hookwright.api.message_models import NOTHING, show_content
 from hookwright.api.message_new import SCHEMAS, MessageIn, decode, payload_of, read
@@ -22,7 +22,7 @@ from hookwright.api.timestamps import rfc3339
 from hookwright.domain.credentials import Principal
 from hookwright.engine.credentials import Credentials
 from hookwright.engine.services import Services
-from hookwright.errors import Invalid, NotFound, PayloadTooLarge
+from hookwright.errors import Invalid, NotFound
 from hookwright.store import Remembered
 from hookwright.store.endpoints import LoadedApplication
 from hookwright.store.messages import Created
@@ -121,7 +121,7 @@ async def read_body(receive: Receive, headers: dict[bytes, bytes], most: int) ->
     """The request's body, at most `most` bytes of it in memory. Raises PayloadTooLarge."""
     declared = headers.get(b"content-length", b"0")
     if declared.isdigit() and int(declared) > most:
-        raise PayloadTooLarge(_too_large(most))
+        raise too_large(most)
     message = await receive()
     body: bytes = message.get("body", b"")
     if not message.get("more_body", False) and message["type"] == "http.request":
@@ -134,12 +134,8 @@ async def read_body(receive: Receive, headers: dict[bytes, bytes], most: int) ->
         parts.append(message.get("body", b""))
         size += len(parts[-1])
         if size > most:
-            raise PayloadTooLarge(_too_large(most))
+            raise too_large(most)
     return b"".join(parts)
-
-
-def _too_large(most: int) -> str:
-    return f"The request is larger than {most} bytes (HOOKWRIGHT_MAX_MESSAGE_BYTES)"
 
 
 async def respond(send: Send, status: int, body: bytes, *, replayed: bool) -> None:

@@ -5,14 +5,14 @@ from typing import Any
 
 import msgspec
 
+from hookwright.api.models import whole
 from hookwright.domain.messages import JSON, MAX_NESTING, Content
-from hookwright.domain.names import UID_PATTERN, is_name, uid_problem
+from hookwright.domain.names import MAX_CHANNEL, UID_PATTERN, is_name, uid_problem
 from hookwright.domain.payloads import problem
 from hookwright.engine.ingest import DAY, NewMessage
 from hookwright.errors import Invalid, Problem
 
 MAX_CHANNELS = 5
-MAX_CHANNEL = 128
 MIN_RETENTION_DAYS, MAX_RETENTION_DAYS = 5, 90
 HOUR = 3_600_000
 _CONTENT_TYPE = re.compile(
@@ -40,8 +40,8 @@ class MessageIn(msgspec.Struct, rename="camel"):
     data: msgspec.Raw = _ABSENT
     event_id: str | None = None
     channels: list[str] | None = None
-    payload_retention_period: int | None = None
-    payload_retention_hours: int | None = None
+    payload_retention_period: int | float | None = None
+    payload_retention_hours: int | float | None = None
     transformations_params: TransformationsParams | None = None
     application: dict[str, Any] | None = None
     deliver_at: str | None = None
@@ -111,7 +111,7 @@ def _channel_problems(channels: list[str] | None) -> list[Problem]:
         return []
     problems = []
     if not 1 <= len(channels) <= MAX_CHANNELS:
-        problems.append(_at("channels", f"has {len(channels)} entries; 1 to {MAX_CHANNELS} are accepted"))
+        return [_at("channels", f"has {len(channels)} entries; 1 to {MAX_CHANNELS} are accepted")]
     if len(set(channels)) != len(channels):
         problems.append(_at("channels", "names a channel twice"))
     for index, channel in enumerate(channels):
@@ -139,8 +139,18 @@ def _content(params: TransformationsParams | None, shown: bytes, problems: list[
     return Content(body, content_type)
 
 
+def _whole(field: str, value: float | None, problems: list[Problem]) -> int | None:
+    """30.0 is the number 30 (RFC 8259 section 6); a fraction is a problem, and then taken as absent."""
+    number = whole(value)
+    if number is None or isinstance(number, int):
+        return number
+    problems.append(_at(field, "should be a whole number"))
+    return None
+
+
 def _retention(message: MessageIn, problems: list[Problem]) -> int:
-    days, hours = message.payload_retention_period, message.payload_retention_hours
+    days = _whole("payloadRetentionPeriod", message.payload_retention_period, problems)
+    hours = _whole("payloadRetentionHours", message.payload_retention_hours, problems)
     if days is not None and hours is not None:
         problems.append(_at("payloadRetentionHours", "cannot be given together with payloadRetentionPeriod"))
     if hours is not None:

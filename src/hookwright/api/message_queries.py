@@ -9,11 +9,10 @@ from starlette.requests import Request
 
 from hookwright.api.timestamps import Time
 from hookwright.domain.credentials import Principal
-from hookwright.domain.names import UID_PATTERN, is_name
+from hookwright.domain.names import MAX_CHANNEL, UID_PATTERN, is_name
 from hookwright.errors import Forbidden, Invalid
 from hookwright.store.messages import MessageFilter
 
-MAX_CHANNEL = 128
 _EVENT_TYPES = re.compile(r"event_types(?:\[\d*\])?", re.ASCII)
 _DOCUMENTED = Query(description="Only these event types: `event_types=a,b`, `event_types[]=a` or `event_types[0]=a`")
 

@@ -71,12 +71,12 @@ MetadataOrNull = Annotated[
 """Metadata where null means none."""
 
 
-def _whole(value: object) -> object:
-    """In JSON 5.0 is the same number as 5 (RFC 8259 section 6)."""
+def whole(value: object) -> object:
+    """A whole number as an int, anything else as it is. In JSON 5.0 is the same number as 5 (RFC 8259 section 6)."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-WHOLE = BeforeValidator(_whole)
+WHOLE = BeforeValidator(whole)
 """The last part of a whole number's type, after its bounds."""
 
 Rate = Annotated[int, Field(ge=1, le=UINT16, description="Messages per second at most"), WHOLE]

@@ -5,13 +5,18 @@ that manual work never touches the automatic schedule.
 
 State of a delivery, and what moves it:
 
-    (none)   -- message committed ---------> pending      owned by the process that accepted it, or by none
-    pending  -- claimed, attempt begins ---> sending
-    sending  -- 2xx -----------------------> success
-    sending  -- failed, schedule goes on --> pending      with a later due_at
-    sending  -- failed, schedule is over --> fail
-    any live -- endpoint or app deleted ---> canceled
+    (none)   -- message committed, room here ---------> sending      claimed at once by the process that accepts it
+    (none)   -- message committed, else --------------> pending
+    pending  -- claimed ------------------------------> sending
+    sending  -- given back untried -------------------> pending      no room, endpoint disabled, or the process ended
+    sending  -- 2xx ----------------------------------> success
+    sending  -- failed, schedule goes on -------------> pending      with a later due_at
+    sending  -- 410, schedule goes on ----------------> pending      and held: the endpoint is disabled with it
+    sending  -- failed or 410, schedule is over ------> fail
+    sending  -- claimed without its body -------------> canceled     past its retention; no attempt is made
+    any live -- body expunged, or endpoint or application deleted --> canceled
 
+`sending` shows what is claimed: a process has it in memory, on the wire or in its queue; thousands can be.
 `held` is not stored: it is pending at an endpoint that is disabled, and ends the moment the endpoint is enabled.
 """
 
@@ -75,19 +80,6 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def fence(self) -> Fence:
         return Fence(self.owner, self.attempts)
-
-
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """How a delivery ended; written once, in the transaction that removes the live row. Times are Unix ms."""
-
-    key: Key
-    application: str
-    organization: str
-    trigger: Trigger
-    state: State
-    attempts: int
-    last_attempt: str | None
-    ended_at: int
 
 
 class Status(msgspec.Struct, frozen=True):

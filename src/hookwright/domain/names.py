@@ -4,6 +4,7 @@ import re
 
 UID_PATTERN = r"^[a-zA-Z0-9\-_.]+$"
 MAX_NAME = 256
+MAX_CHANNEL = 128
 TEXT_PATTERN = r"^[^\x00-\x1f\x7f]+$"
 """One line for people: no control characters (C0 and DEL)."""
 MAX_TEXT = 1024

@@ -26,6 +26,7 @@ BAD_PORTS = frozenset(
 
 _SHAPE = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*)://(?P<authority>[^/?]*)(?P<path>/[^?]*)?(?:\?(?P<query>.*))?")
 _AUTHORITY = re.compile(r"(?P<host>\[[^\[\]]*\]|[^:\[\]]*)(?::(?P<port>[0-9]{0,5}))?")
+_SEPARATORS = re.compile(r"[/?@]")
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_\-]{0,61}[a-z0-9_])?")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 # The percent-encode sets of the URL Standard; control characters and white space were refused before.
@@ -51,6 +52,19 @@ def check_url(text: str, *, https_only: bool) -> str:
     if len(url) > MAX_LENGTH:
         raise ValueError(f"the URL, percent-encoded, is longer than {MAX_LENGTH} characters")
     return url
+
+
+def is_authority(text: str) -> bool:
+    """Whether `text` is a host, or host and port, that every parser reads alike."""
+    parts = _AUTHORITY.fullmatch(text)
+    try:
+        _refuse_characters(text)
+        if parts is None or _SEPARATORS.search(text) or int(parts["port"] or 0) > 65535:
+            return False
+        _read_host(parts["host"])
+    except ValueError:
+        return False
+    return True
 
 
 def _refuse_characters(text: str) -> None:
