@@ -5,8 +5,12 @@ HOOKWRIGHT_CONFIG names, defaults. An empty variable counts as absent, because t
 Secrets never appear in a representation, a document or an error.
 """
 
+import difflib
 import ipaddress
+import os
+import re
 import tomllib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -19,9 +23,11 @@ from hookwright.errors import ConfigurationError
 from hookwright.vault import parse_keys
 
 if TYPE_CHECKING:
-    from hookwright.api.connections import Limits
+    from hookwright.api.limits import Limits
 
 PREFIX = "HOOKWRIGHT_"
+OF_COMMANDS = frozenset({"URL", "TOKEN", "DEBUG"})
+"""Variables that commands read themselves, without the prefix."""
 SPARE_FILES = 64
 """Open files beside connections: database, log, standard streams, sockets on their way out."""
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -217,7 +223,10 @@ class Settings(BaseSettings):
         le=3600,
     )
     log_level: Literal["debug", "info", "warning", "error"] = _option(
-        "info", "word", "The least severe log line that is written.", "Start, stop and what needs somebody; deliveries are in the API, not in the log."
+        "info",
+        "word",
+        "The least severe log line that is written.",
+        "Start, stop and what needs somebody; deliveries are in the API, not in the log.",
     )
     log_format: Literal["auto", "json", "console"] = _option(
         "auto", "word", "How log lines look; `auto` is console on a terminal, JSON otherwise.", "People and collectors each get theirs."
@@ -287,6 +296,8 @@ class Settings(BaseSettings):
     @classmethod
     def load(cls, **flags: Any) -> "Settings":
         """Settings from flags (None: not given), environment and file. Raises ConfigurationError with one line per mistake."""
+        if unknown := _unknown_variables(os.environ):
+            raise ConfigurationError("\n".join(unknown))
         try:
             return cls(**{name: value for name, value in flags.items() if value is not None})
         except ValidationError as error:
@@ -310,7 +321,7 @@ class Settings(BaseSettings):
 
     def limits(self) -> "Limits":
         """What the API's server grants one peer."""
-        from hookwright.api.connections import Limits  # only who listens pays for loading the server
+        from hookwright.api.limits import Limits  # only who listens pays for loading the server
 
         return Limits(
             header_bytes=self.header_bytes,
@@ -336,6 +347,27 @@ class Settings(BaseSettings):
 SECRETS = frozenset({"jwt_secret", "encryption_keys"})
 
 
+_SERVICE_LINK = re.compile(r"(.+_)?SERVICE_(HOST|PORT)(_.+)?|(.+_)?PORT_\d+_(TCP|UDP|SCTP)(_.+)?", re.ASCII)
+"""What Kubernetes sets in every pod for a service whose name begins with ours."""
+
+
+def _unknown_variables(environment: Mapping[str, str]) -> list[str]:
+    """A line for each variable with our prefix that nothing reads: most likely mistyped, and its default would hold unnoticed."""
+    names = [name.upper() for name in Settings.model_fields] + sorted(OF_COMMANDS)
+    found = []
+    for variable, value in environment.items():
+        name = variable.upper().removeprefix(PREFIX)
+        linked = _SERVICE_LINK.fullmatch(name) or (name.endswith("_PORT") and "://" in value)
+        if variable.upper().startswith(PREFIX) and value and name not in names and not linked:
+            found.append(f"{variable}: there is no such setting{_nearest(name, names, PREFIX)}")  # its value may be a secret
+    return found
+
+
+def _nearest(name: str, names: Iterable[str], prefix: str = "") -> str:
+    nearest = difflib.get_close_matches(name, names, n=1)
+    return f"; is {prefix}{nearest[0]} meant?" if nearest else "; see docs/settings.md"
+
+
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
@@ -352,7 +384,7 @@ def _explain(mistake: Any) -> str:
         return what
     name = str(mistake["loc"][0])
     if name not in Settings.model_fields:
-        return f"{name}: there is no such option; see docs/settings.md"
+        return f"{name}: there is no such option{_nearest(name, Settings.model_fields)}"
     shown = "(hidden)" if name in SECRETS else _shown(name, mistake["input"])
     return f"{PREFIX}{name.upper()}={shown}: {what[0].lower()}{what[1:]}"
 
@@ -383,7 +415,10 @@ Written by `scripts/write_settings_document.py` from `src/hookwright/config.py`;
 
 Every option is an environment variable. The same options, in lower case and without the prefix, can stand in the TOML file that
 `HOOKWRIGHT_CONFIG` names. A flag wins over the environment, the environment over the file, the file over the default. An empty
-variable counts as absent. A value that cannot be right is refused at start, with the option's name.
+variable counts as absent. A value that cannot be right is refused at start, with the option's name, and so is a variable that begins
+with `HOOKWRIGHT_` and that nothing reads: it was mistyped. Beside the settings there are `HOOKWRIGHT_URL`, `HOOKWRIGHT_TOKEN` and
+`HOOKWRIGHT_DEBUG` for the [commands](cli.md). (What Kubernetes sets for a service called `hookwright-...` is passed over; one called
+`hookwright` itself would set `HOOKWRIGHT_PORT`, so turn that off: `enableServiceLinks: false`.)
 
 Secrets that are not configured are generated once into `<database file>.keys`, readable by its owner only. Keep that file with
 your backups: without it the stored endpoint secrets cannot be opened. Listening beyond this machine needs `HOOKWRIGHT_JWT_SECRET`.

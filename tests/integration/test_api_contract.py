@@ -1,6 +1,6 @@
 """The served OpenAPI document against the server that serves it, by schemathesis; then attacks that no schema describes.
 
-`HOOKWRIGHT_CONTRACT_EXAMPLES` (default 10): examples per operation and phase; 300 is a long run.
+`CONTRACT_EXAMPLES` (default 10): examples per operation and phase; 300 is a long run.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from hookwright.errors import StoreUnavailable
 from tests.harness import Receiver, Server, answers, running_server
 from tests.integration.api import Api, fresh
 
-EXAMPLES = int(os.environ.get("HOOKWRIGHT_CONTRACT_EXAMPLES", "10"))
+EXAMPLES = int(os.environ.get("CONTRACT_EXAMPLES", "10"))
 BUSINESS_RULES = "positive_data_acceptance"
 """Left out: a schema cannot say that an event type must exist, or that `since` is before `until`."""
 

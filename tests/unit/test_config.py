@@ -101,7 +101,7 @@ def test_postgresql_is_refused_with_the_reason_and_without_its_password() -> Non
 def test_an_unknown_option_in_the_file_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "settings.toml"
     file.write_text("prot = 1\n")
-    assert refusal(config=file) == "prot: there is no such option; see docs/settings.md"
+    assert refusal(config=file) == "prot: there is no such option; is port meant?"
 
 
 @pytest.mark.parametrize("content", [None, b"port =", b"\xff"])
@@ -225,3 +225,27 @@ def test_keys_do_not_show_in_a_representation(tmp_path: Path) -> None:
     keys = open_or_create(tmp_path / "keys")
     assert keys.jwt_secret not in repr(keys)
     assert keys.encryption_keys not in repr(keys)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("RETRY_SCHEDUL", "RETRY_SCHEDULE"), ("JWT_SECRT", "JWT_SECRET"), ("URI", "URL"), ("retry_jiter", "RETRY_JITTER")]
+)
+def test_a_mistyped_variable_is_refused_with_the_name_that_was_meant(monkeypatch: pytest.MonkeyPatch, typed: str, meant: str) -> None:
+    monkeypatch.setenv(f"HOOKWRIGHT_{typed}", "a value that may be secret")
+    assert refusal() == f"HOOKWRIGHT_{typed}: there is no such setting; is HOOKWRIGHT_{meant} meant?"
+
+
+def test_a_variable_like_none_of_ours_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOOKWRIGHT_QQQ", "1")
+    assert "no such setting; see docs/settings.md" in refusal()
+
+
+@pytest.mark.parametrize("name", ["URL", "TOKEN", "DEBUG", "API_SERVICE_HOST", "API_PORT_8071_TCP", "API_PORT_8071_TCP_ADDR"])
+def test_variables_of_the_commands_and_of_kubernetes_are_no_mistakes(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(f"HOOKWRIGHT_{name}", "1")
+    assert Settings.load().port == 8071
+
+
+def test_an_unknown_variable_that_is_empty_counts_as_absent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOOKWRIGHT_QQQ", "")
+    assert Settings.load().port == 8071
