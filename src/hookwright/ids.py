@@ -2,7 +2,9 @@
 
 The 160 bits are a KSUID with milliseconds: 32 bits of seconds since 2014-05-13T16:53:20Z, 8 bits of 4 ms steps,
 120 bits of entropy. Within one minter ids only grow, also inside one step and when the clock steps back: rows are
-then appended to their B-tree, and a page that was read stays read. Pure: time and entropy are handed in.
+then appended to their B-tree, and a page that was read stays read. They run ahead of the clock by `FURTHEST_AHEAD`
+at most: after a clock that was wrong by more was put right, ids are wrong no longer than it was. Pure: time and
+entropy are handed in.
 """
 
 from collections.abc import Callable
@@ -14,6 +16,9 @@ _PAIRS = [a + b for a in _DIGITS for b in _DIGITS]
 _VALUES = {digit: value for value, digit in enumerate(_DIGITS)}
 _ENTROPY_BITS = 120
 _LARGEST = 2**160 - 1
+FURTHEST_AHEAD = 10
+"""Seconds: more than what clocks are stepped by in use, far less than a wrong date."""
+_TOO_FAR = ((FURTHEST_AHEAD << 8) + 1) << _ENTROPY_BITS  # one step more: whole steps count, whatever their entropy
 
 
 def encode(value: int) -> str:
@@ -70,7 +75,10 @@ def is_id(ident: str, prefix: str) -> bool:
 
 
 class Minter:
-    """Mints ids that only grow. `entropy(n)` returns n random bytes; in a simulation, seeded ones."""
+    """Mints ids that only grow, unless the clock steps back by more than `FURTHEST_AHEAD`.
+
+    `entropy(n)` returns n random bytes; in a simulation, seeded ones.
+    """
 
     def __init__(self, entropy: Callable[[int], bytes]) -> None:
         self._entropy = entropy
@@ -83,7 +91,7 @@ class Minter:
     def mint_timed(self, prefix: str, now: int) -> tuple[str, int]:
         """A fresh id and the Unix ms that it carries: what `created_at` will read from it, so both always agree."""
         base = _time_bits(now) << _ENTROPY_BITS
-        if base > self._last:
+        if not base <= self._last < base + _TOO_FAR:
             self._last = base | int.from_bytes(self._entropy(14), "big")  # 112 bits: room to count up within the step
         else:
             self._last += 1 + int.from_bytes(self._entropy(8), "big")

@@ -26,11 +26,19 @@ def test_any_text_decodes_or_is_refused(text: str) -> None:
         assert ids.encode(ids.decode(text)) == text
 
 
-@given(st.lists(TIMES, min_size=2, max_size=50), st.randoms(use_true_random=False))
-def test_ids_only_grow_whatever_the_clock_does(times: list[int], random: object) -> None:
+@given(TIMES, st.lists(st.integers(-10_000, 0), min_size=2, max_size=50), st.randoms(use_true_random=False))
+def test_ids_only_grow_while_the_clock_steps_back_by_no_more_than_they_may_run_ahead(at: int, steps: list[int], random: object) -> None:
     minter = ids.Minter(random.randbytes)  # type: ignore[attr-defined]
-    made = [minter.mint("msg", at) for at in times]
+    made = [minter.mint("msg", at + step) for step in steps]
     assert all(one < two for one, two in pairwise(made))
+
+
+@given(st.lists(TIMES, min_size=1, max_size=50), st.randoms(use_true_random=False))
+def test_ids_are_never_far_from_the_clock_and_never_the_same(times: list[int], random: object) -> None:
+    minter = ids.Minter(random.randbytes)  # type: ignore[attr-defined]
+    made = [(at, *minter.mint_timed("msg", at)) for at in times]
+    assert all(-4 < carried - at <= ids.FURTHEST_AHEAD * 1000 for at, _, carried in made)
+    assert len({ident for _, ident, _ in made}) == len(made)
 
 
 @given(TIMES, TIMES, st.randoms(use_true_random=False))

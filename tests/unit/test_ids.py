@@ -71,8 +71,16 @@ def test_ids_grow_when_the_clock_stands_still() -> None:
 
 def test_ids_grow_when_the_clock_steps_back() -> None:
     minter = ids.Minter(ones)
-    made = [minter.mint("msg", NOW - step * 1000) for step in range(100)]
+    made = [minter.mint("msg", NOW - step * 100) for step in range(100)]
     assert made == sorted(set(made))
+
+
+def test_ids_follow_the_clock_again_when_it_was_wrong_by_more_than_they_may_run_ahead() -> None:
+    minter = ids.Minter(zeros)
+    minter.mint("msg", NOW + 24 * 3_600_000)
+    made = [minter.mint_timed("msg", NOW + step) for step in range(0, 100, 4)]
+    assert [carried for _, carried in made] == list(range(NOW, NOW + 100, 4))
+    assert [ident for ident, _ in made] == sorted(ident for ident, _ in made)
 
 
 def test_ids_of_one_step_stay_within_it() -> None:
