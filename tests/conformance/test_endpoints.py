@@ -250,16 +250,24 @@ def test_a_page_of_no_rows_says_whether_there_are_any(stores: OpenStore) -> None
     check(stores, story)
 
 
-def test_an_application_is_loaded_with_its_live_endpoints_and_all_their_parts(stores: OpenStore) -> None:
+def test_an_application_is_loaded_with_its_live_endpoints(stores: OpenStore) -> None:
     async def story(world: World) -> None:
-        kept, gone = await world.endpoint(headers=b"sealed"), await world.endpoint()
-        await world.store.write(rotation(world, kept, b"second"))
+        kept, gone, other = [await world.endpoint() for _ in range(3)]
         await world.store.write(DeleteEndpoint(application=world.app, ref=gone.id, now=NOW))
         loaded = await world.store.read(LoadApplication(organization=ORG, ref="customer"))
         assert loaded is not None
-        assert loaded.application.id == world.app
-        (record,) = loaded.endpoints
-        assert record == await world.store.read(LoadEndpoint(id=kept.id))
+        assert (loaded.application.id, loaded.endpoints) == (world.app, (kept, other))
+
+    check(stores, story)
+
+
+def test_an_endpoint_is_loaded_with_all_its_parts(stores: OpenStore) -> None:
+    async def story(world: World) -> None:
+        endpoint = await world.endpoint(headers=b"sealed")
+        await world.store.write(rotation(world, endpoint, b"second"))
+        record = await world.store.read(LoadEndpoint(id=endpoint.id))
+        assert record is not None
+        assert (record.endpoint, record.sealed_headers) == (endpoint, b"sealed")
         assert [secret.sealed for secret in record.secrets] == [b"second", b"first"]
 
     check(stores, story)

@@ -38,7 +38,7 @@ class Ingest:
         Raises Conflict (event id used), NotFound (application deleted meanwhile), StoreUnavailable, Invalid (idempotency
         key used with another body).
         """
-        endpoints = fan_out(new.event_type, new.channels, (record.endpoint for record in loaded.endpoints))
+        endpoints = fan_out(new.event_type, new.channels, loaded.endpoints)
         return await self._commit(loaded, new, endpoints, once)
 
     async def send_to(

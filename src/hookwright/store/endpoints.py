@@ -86,10 +86,10 @@ class ListEndpoints(Query[Page[Endpoint]], frozen=True, kw_only=True):
 
 
 class LoadedApplication(msgspec.Struct, frozen=True, kw_only=True):
-    """An application with all that a fan-out and its deliveries need; the unit that the engine keeps in memory."""
+    """An application with its live endpoints, for a fan-out: what the engine keeps in memory of it. No sealed parts."""
 
     application: Application
-    endpoints: tuple[EndpointRecord, ...]
+    endpoints: tuple[Endpoint, ...]
 
 
 class LoadApplication(Query[LoadedApplication | None], frozen=True, kw_only=True):

@@ -1,6 +1,5 @@
 """Endpoints: their settings, their sealed headers and secrets, and an application with all that a fan-out needs."""
 
-from itertools import groupby
 from typing import Any
 
 import apsw
@@ -28,7 +27,7 @@ from hookwright.stores.sqlite.keysets import gather, keyset
 from hookwright.stores.sqlite.registry import load_sql, reads, writes
 
 SQL = load_sql("endpoints")
-_SEALED_HEADERS = -1  # the last column of every select of whole endpoints
+_SEALED_HEADERS = -1  # the last column of the selects of one endpoint
 _decode = msgspec.json.decode
 
 
@@ -132,14 +131,8 @@ def load_application(db: apsw.Connection, query: LoadApplication) -> LoadedAppli
         created_at=created_at,
         updated_at=updated_at,
     )
-    of = {"application": ident}
-    secrets = {
-        endpoint: tuple(SealedSecret(*row[1:]) for row in rows)
-        for endpoint, rows in groupby(db.execute(SQL.secrets_of_application, of), key=lambda row: row[0])
-    }
-    rows = db.execute(SQL.list_up, of | {"low": "", "high": "~"})
-    endpoints = tuple(EndpointRecord(to_endpoint(row), secrets.get(row[1], ()), row[_SEALED_HEADERS]) for row in rows)
-    return LoadedApplication(application=application, endpoints=endpoints)
+    rows = db.execute(SQL.list_up, {"application": ident, "low": "", "high": "~"})
+    return LoadedApplication(application=application, endpoints=tuple(map(to_endpoint, rows)))
 
 
 @reads(LoadEndpoint)

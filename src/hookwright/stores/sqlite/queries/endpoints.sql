@@ -46,7 +46,7 @@ where application = :application and id in (select value from json_each(:ids))
 -- name: list_up -- by the index of live ones: what was deleted is not walked over
 select
   application, id, organization, uid, kind, url, description, version, event_types, channels, throttle_rate, metadata,
-  disabled_reason, created_at, updated_at, sealed_headers
+  disabled_reason, created_at, updated_at
 from endpoints indexed by endpoints_live
 where application = :application and id >= :low and id < :high and deleted_at is null
 order by id
@@ -54,7 +54,7 @@ order by id
 -- name: list_down
 select
   application, id, organization, uid, kind, url, description, version, event_types, channels, throttle_rate, metadata,
-  disabled_reason, created_at, updated_at, sealed_headers
+  disabled_reason, created_at, updated_at
 from endpoints indexed by endpoints_live
 where application = :application and id >= :low and id < :high and deleted_at is null
 order by id desc
@@ -80,12 +80,6 @@ update endpoints set sealed_headers = :sealed, updated_at = :now where applicati
 
 -- name: secrets -- newest first
 select sealed, created_at, expires_at from endpoint_secrets where endpoint = :endpoint order by position desc
-
--- name: secrets_of_application -- of all its live endpoints, newest first
-select s.endpoint, s.sealed, s.created_at, s.expires_at
-from endpoints as e indexed by endpoints_live cross join endpoint_secrets as s on s.endpoint = e.id
-where e.application = :application and e.deleted_at is null
-order by e.id, s.position desc
 
 -- name: insert_secret -- it becomes the current one
 insert into endpoint_secrets (endpoint, created_at, position, sealed, expires_at)
