@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sqlite3
+import stat
 import subprocess
 import sys
 import tempfile
@@ -238,3 +239,33 @@ def _as_nobody(path: Path) -> str:
         text = answer.read()
     os.waitpid(child, 0)
     return text
+
+
+def modes_while_open(path: Path) -> dict[str, int]:
+    """The mode of each file of a database that is in use and has been written."""
+
+    async def run() -> dict[str, int]:
+        async with open_store(path) as store:
+            await store.write(OpenNode(now=1_790_000_000_000))
+            return {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
+
+    return asyncio.run(run())
+
+
+def test_a_new_database_and_its_log_are_for_this_user_alone(tmp_path: Path) -> None:
+    modes = modes_while_open(tmp_path / "new.db")
+    assert {"new.db", "new.db-wal", "new.db-shm"} <= set(modes)
+    assert set(modes.values()) == {0o600}
+
+
+def test_a_new_database_behind_a_link_is_for_this_user_alone(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "link.db").symlink_to(tmp_path / "data" / "real.db")
+    assert modes_while_open(tmp_path / "link.db")["link.db"] == 0o600
+
+
+def test_a_database_that_exists_keeps_its_mode(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    modes_while_open(path)
+    path.chmod(0o640)
+    assert modes_while_open(path)["old.db"] == 0o640

@@ -1,5 +1,7 @@
 """Opening the database file: who may, how, and what is refused with which reason.
 
+The file is made private (0600), for it holds payloads; SQLite gives its log the same mode. What exists keeps its mode.
+
 Rules: one process owns the file (an OS lock beside it), one connection makes all writes and all checkpoints (SQLite up
 to 3.51.2 can corrupt a WAL database when two do so at the same instant; we do not depend on the fix), and readers are
 `query_only`. The lock goes with the process, also when it is killed.
@@ -63,6 +65,7 @@ class FileLock:
 
 def open_writer(path: Path) -> apsw.Connection:
     """The one connection that writes: opened, checked, and at the newest schema. Raises StoreRefused."""
+    _make_private(path)
     try:
         connection = apsw.Connection(str(path))
         connection.set_busy_timeout(5000)
@@ -84,6 +87,12 @@ def open_writer(path: Path) -> apsw.Connection:
     except apsw.Error as error:
         raise StoreRefused(f"cannot open {path}: {error}") from error
     return connection
+
+
+def _make_private(path: Path) -> None:
+    """Make the file, empty, if there is none. What stands in the way SQLite will find as well, and is told then."""
+    with suppress(OSError):
+        os.close(os.open(path.resolve(), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def open_reader(path: Path) -> apsw.Connection:
