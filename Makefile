@@ -24,8 +24,8 @@ format: .venv/dev  ## write the code as `check` wants it
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-simulate: .venv/dev  ## a thousand simulated schedules of crashes and failures
-	$(BIN)/python -m tests.simulation --seeds 1000
+simulate: .venv/dev  ## a thousand simulated schedules of crashes and failures; SEED=N replays one
+	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds 1000)
 
 torture: .venv/dev  ## kill -9 under load, thirty times
 	$(BIN)/python -m tests.torture

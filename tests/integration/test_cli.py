@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from hookwright.cli import console
 from hookwright.cli.serve import banner
 from hookwright.config import Settings
 from tests.harness import SECRET, ServerProcess, free_port, running_server
@@ -189,3 +190,15 @@ def test_no_command_writes_the_secret(tmp_path: Path) -> None:
         for arguments in (("doctor",), ("token", "list"), ("migrate",)):
             run = hookwright(tmp_path, *arguments, jwt_secret=SECRET, port=str(server.port))
             assert SECRET not in run.out + run.err
+
+
+def test_a_program_that_is_not_on_the_path_is_named_by_its_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    program = tmp_path / "with space" / "hookwright"
+    program.parent.mkdir()
+    program.touch(mode=0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["with space/hookwright"])
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert console.program() == f"'{program}'"
+    monkeypatch.setenv("PATH", str(program.parent))
+    assert console.program() == "hookwright"

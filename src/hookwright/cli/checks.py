@@ -159,6 +159,10 @@ def check_sizes(path: Path) -> Iterator[Check]:
         yield Check("database", "ok", f"{path} does not exist yet", "`hookwright serve` makes it")
         return
     yield Check("database", "ok", f"{path}, {size(path.stat().st_size)}")
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        advice = f"it holds payloads; unless a group is meant to read them: chmod 600 {path}*"
+        yield Check("privacy", "warn", f"{path} is open to other users (mode {mode:04o})", advice)
     real = path.resolve()
     log = real.with_name(real.name + "-wal")
     grown = log.stat().st_size if log.exists() else 0

@@ -4,8 +4,11 @@ A person gets tables and sentences; `--json` gives one JSON document and nothing
 """
 
 import json
+import shlex
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -34,6 +37,17 @@ def note(text: str) -> None:
 
 def say_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def program() -> str:
+    """What to type for this program: its name where the shell finds it by that, else its path, as after `make serve`."""
+    called = Path(sys.argv[0]).absolute()
+    if called.name == "__main__.py":
+        return f"{shlex.quote(sys.executable)} -m hookwright"
+    found = shutil.which("hookwright")
+    if called.name != "hookwright" or (found is not None and Path(found).resolve() == called.resolve()):
+        return "hookwright"
+    return shlex.quote(str(called))
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str | None = None) -> None:

@@ -12,7 +12,7 @@ import aiohttp
 import msgspec
 
 from hookwright.cli.client import sign_token
-from hookwright.cli.console import Failed, say, say_json, table
+from hookwright.cli.console import Failed, program, say, say_json, table
 from hookwright.cli.demo_events import Event, make_events
 from hookwright.cli.demo_progress import watch
 from hookwright.cli.demo_receiver import Endpoint, Receiver
@@ -156,7 +156,7 @@ def _tell(results: list[Result], good: bool, seconds: float) -> None:
     say("  The demo's schedule is in seconds; the real one goes on for three days.")
     say(f"- slow {slow.does}, each time. Its events waited in a lane of their own and delayed nobody else.")
     say("- The receiver checked every signature by itself, with the standard library, as your customers would.")
-    say("\nNext: `hookwright serve`, then `hookwright token create --name first`, and the README's first event.")
+    say(f"\nNext: `{program()} serve`, then `{program()} token create --name first`, and the README's first event.")
 
 
 def _row(result: Result) -> tuple[str, ...]:

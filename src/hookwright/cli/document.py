@@ -13,6 +13,7 @@ Written by `scripts/write_cli_document.py` from `src/hookwright/cli`; a test com
 - **Results** are on standard output, everything else on standard error. `--json` prints one JSON document and nothing beside it.
 - **Exit status**: 0 done; 1 it could not be done, with the cause in one line (for `doctor`, `verify`, `demo` and `send --wait`: the
   answer is no); 2 the command or a setting was wrong; 130 after Ctrl-C.
+- **The program** is `.venv/bin/hookwright` after `make serve`; `. .venv/bin/activate` makes it plain `hookwright`, as it is written here.
 - **Settings** are environment variables ([settings.md](settings.md)); commands read the same ones as `serve`.
 - **Which database**: `--database`, else `HOOKWRIGHT_DATABASE`, else `hookwright.db` in the current folder. The file has one
   owner. While a server has it, a command asks that server, at the configured host and port or at `--url`, with a token that it

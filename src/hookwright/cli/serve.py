@@ -82,6 +82,7 @@ def _url(settings: "Settings", port: int) -> str:
 def banner(settings: "Settings", port: int) -> str:
     """What somebody who has just started a server wants to know."""
     from hookwright import __version__
+    from hookwright.cli.console import program
 
     url, path = _url(settings, port), settings.database_path.absolute()
     configured = settings.jwt_secret is not None and settings.encryption_keys is not None
@@ -94,7 +95,7 @@ def banner(settings: "Settings", port: int) -> str:
         f"  API        {url}/api/v1   (documentation: {url}/docs)",
         f"  Data       {path}",
         "  Secrets    " + ("configured" if configured else f"{settings.key_file.absolute()}  (back it up with the data)"),
-        f"  A token    hookwright token create --name first{elsewhere}",
+        f"  A token    {program()} token create --name first{elsewhere}",
         "  Stop       Ctrl-C",
     ]
     lines += [f"  Unsafe     {switch}" for switch in settings.unsafe_switches()]
