@@ -1,0 +1,107 @@
+"""Connections that the HTTP sender keeps: which are used again, how many there are, and what may come of them."""
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+
+from hookwright.sender import Failure, Response
+from tests.integration.receivers import OK, Connection, Handler, answering, closing, receiving, request, sending
+
+
+async def connections_after(sends: int, handler: Handler, **options: Any) -> int:
+    async with receiving(handler) as receiver, sending(**options) as sender:
+        for _ in range(sends):
+            assert await sender.send(request(receiver.url)) == Response(200, b"ok", False)
+        return receiver.connections
+
+
+def test_a_connection_is_used_again() -> None:
+    assert asyncio.run(connections_after(3, answering(OK))) == 1
+
+
+def test_a_connection_past_its_age_is_not_used_again() -> None:
+    assert asyncio.run(connections_after(3, answering(OK), max_age=0.0, keepalive=4.0)) == 3
+
+
+def test_a_connection_that_the_receiver_asks_to_close_is_not_used_again() -> None:
+    assert asyncio.run(connections_after(2, answering(OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")))) == 2
+
+
+def test_no_more_hosts_are_kept_connected_than_may_be_in_use() -> None:
+    async def scenario() -> tuple[int, int]:
+        async with receiving(answering(OK)) as one, receiving(answering(OK)) as other, sending(connections=1) as sender:
+            for receiver in (one, other, one, other):
+                await sender.send(request(receiver.url))
+            return one.connections, other.connections
+
+    assert asyncio.run(scenario()) == (1, 2)
+
+
+def test_every_kept_connection_counts_and_not_every_host() -> None:
+    async def scenario() -> int:
+        together = asyncio.Barrier(2)
+
+        async def handler(connection: Connection) -> None:
+            await connection.request()
+            await together.wait()
+            await connection.answer(OK)
+            await connection.reader.read()
+
+        async with receiving(handler) as one, receiving(answering(OK)) as other, sending(connections=2) as sender:
+            await asyncio.gather(sender.send(request(one.url)), sender.send(request(one.url)))
+            await sender.send(request(other.url))
+            await sender.send(request(other.url))
+            return other.connections
+
+    assert asyncio.run(scenario()) == 2
+
+
+def test_a_kept_connection_that_ends_makes_room_for_another() -> None:
+    async def scenario() -> int:
+        # Its answer says nothing of closing, so it is kept until its end is noticed, some time during these sends.
+        async with receiving(closing(OK)) as one, receiving(answering(OK)) as other, sending(connections=1) as sender:
+            await sender.send(request(one.url))
+            for _ in range(10):
+                await sender.send(request(other.url))
+            return other.connections
+
+    assert asyncio.run(scenario()) < 10
+
+
+def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next_one() -> None:
+    async def scenario() -> tuple[Response | Failure, int]:
+        go, gone = asyncio.Event(), asyncio.Event()
+
+        async def handler(connection: Connection) -> None:
+            await connection.request()
+            await connection.answer(OK)
+            await go.wait()
+            await connection.answer(OK.replace(b"ok", b"no"))
+            await connection.reader.read()
+            gone.set()
+
+        async with receiving(handler) as receiver, sending(keepalive=50.0) as sender:
+            await sender.send(request(receiver.url))
+            go.set()
+            with suppress(TimeoutError):  # a sender that does not hang up is found out by the answer it then tells
+                await asyncio.wait_for(gone.wait(), 2.0)
+            return await sender.send(request(receiver.url, deadline=2.0)), receiver.connections
+
+    result, connections = asyncio.run(scenario())
+    assert (result, connections) == (Response(200, b"ok", False), 2)
+
+
+def test_a_request_on_a_connection_that_then_drops_is_a_failure_and_is_not_sent_twice() -> None:
+    async def handler(connection: Connection) -> None:
+        await connection.request()
+        await connection.answer(OK)
+        await connection.request()
+
+    async def scenario() -> tuple[Response | Failure, int]:
+        async with receiving(handler) as receiver, sending() as sender:
+            await sender.send(request(receiver.url))
+            return await sender.send(request(receiver.url)), len(receiver.requests)
+
+    result, requests = asyncio.run(scenario())
+    assert isinstance(result, Failure)
+    assert (result.fault, requests) == ("connection", 2)
