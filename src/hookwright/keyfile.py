@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from hookwright.errors import ConfigurationError
+from hookwright.vault import format_keys, generate_keys
 
 KEY_BYTES = 32
 """256 bits: an AES-256 key, and the least that HS256 asks for (RFC 7518, 3.2)."""
@@ -56,7 +57,7 @@ def open_or_create(path: Path, entropy: Callable[[int], bytes] = os.urandom) -> 
 
 def _generate(entropy: Callable[[int], bytes]) -> _Content:
     jwt_secret = base64.urlsafe_b64encode(entropy(KEY_BYTES)).decode().rstrip("=")
-    return _Content(jwt_secret=jwt_secret, encryption_keys="k1:" + base64.b64encode(entropy(KEY_BYTES)).decode())
+    return _Content(jwt_secret=jwt_secret, encryption_keys=format_keys(generate_keys(entropy)))
 
 
 def _read(path: Path) -> Keys:

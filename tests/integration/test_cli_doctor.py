@@ -230,3 +230,11 @@ def test_of_many_applications_the_newest_are_looked_at(tmp_path: Path, monkeypat
         found = list(doctor._ask_backlog(client))
     assert ("endpoints", "warn") in [(check.name, check.level) for check in found]
     assert found[-1].found == "of the 1 newest applications of the organization"
+
+
+@pytest.mark.parametrize(("mode", "expected"), [(0o600, []), (0o640, ["warn"]), (0o604, ["warn"])])
+def test_a_database_that_others_can_read_is_told(tmp_path: Path, mode: int, expected: list[str]) -> None:
+    path = tmp_path / "hookwright.db"
+    path.touch()
+    path.chmod(mode)
+    assert [check.level for check in checks.check_sizes(path) if check.name == "privacy"] == expected
