@@ -31,8 +31,13 @@ class Disk(apsw.VFS):
         super().__init__("failing", base=BASE)
         self.room: int | None = None
         self.fails: set[str] = set()
+        self.openings: int | None = None  # how often the database may still be opened
 
     def xOpen(self, name: "str | apsw.URIFilename | None", flags: list[int]) -> "File":
+        if self.openings is not None and flags[0] & apsw.SQLITE_OPEN_MAIN_DB:
+            if not self.openings:
+                raise apsw.CantOpenError("too many open files")
+            self.openings -= 1
         return File(self, name, flags)
 
 
@@ -284,3 +289,18 @@ def test_whatever_fails_when_what_was_acknowledged_is_there_and_what_was_refused
             assert apsw.Connection(str(tmp_path / "store.db")).execute("pragma integrity_check").get == "ok"
 
     asyncio.run(story())
+
+
+@pytest.mark.parametrize("openings", [0, 1])
+def test_a_database_that_opens_to_write_but_not_to_read_is_refused_and_let_go(tmp_path: Path, disk: Disk, openings: int) -> None:
+    async def run() -> None:
+        path, before = tmp_path / "store.db", set(apsw.connections())
+        disk.openings = openings
+        with pytest.raises(StoreRefused):
+            SqliteStore(path, threads=False)
+        assert set(apsw.connections()) <= before
+        disk.openings = None
+        async with open_store(path) as store:
+            assert await store.write(OpenNode(now=NOW)) > 0
+
+    asyncio.run(run())

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import apsw
 
-from hookwright.errors import StoreUnavailable
+from hookwright.errors import StoreRefused, StoreUnavailable
 from hookwright.store import Command, Once, Query, Remembered
 from hookwright.stores.sqlite import (
     applications,
@@ -40,8 +40,7 @@ class SqliteStore:
         """Raises StoreRefused. Without `threads` everything runs in the loop: for simulations."""
         self._lock = FileLock(path)
         try:
-            self._writer = open_writer(path)
-            self._reader = open_reader(path)
+            self._writer, self._reader = _open(path)
         except BaseException:
             self._lock.release()
             raise
@@ -80,6 +79,18 @@ class SqliteStore:
         with suppress(apsw.Error):
             self._writer.close()
         self._lock.release()
+
+
+def _open(path: Path) -> tuple[apsw.Connection, apsw.Connection]:
+    """The writer and the reader, or neither. Raises StoreRefused."""
+    writer = open_writer(path)
+    try:
+        return writer, open_reader(path)
+    except BaseException as error:
+        writer.close()
+        if isinstance(error, apsw.Error):
+            raise StoreRefused(f"cannot open {path} for reading: {error}") from error
+        raise
 
 
 @asynccontextmanager
