@@ -69,7 +69,7 @@ class World:
         due = await self.store.write(ClaimDue(endpoint=endpoint.id, owner=OWNER, now=self.now, limit=1000, most_bytes=2**30))
         rows = {one.delivery.key.message: one.delivery for one in due.claimed}
         delivery = rows.pop(message.id)
-        await self.store.write(Release(rows=tuple((other.key, other.fence) for other in rows.values())))
+        await self.store.write(Release(rows=tuple((other.key, other.fence, 0) for other in rows.values())))
         values: dict[str, Any] = {
             "response_status": 200 if state == State.SUCCESS else 500, "response": b"ok", "event_type": message.event_type,
             "channels": message.channels, "url": endpoint.url, "duration_ms": 3,

@@ -332,9 +332,9 @@ def test_released_rows_are_claimable_and_no_attempt_older(stores: OpenStore) -> 
         endpoint = await world.endpoint()
         await world.message(endpoint)
         delivery = await claimed(world, endpoint)
-        await world.store.write(Release(rows=((delivery.key, Fence(OWNER + 1, 0)), (delivery.key, Fence(OWNER, 1)))))
+        await world.store.write(Release(rows=((delivery.key, Fence(OWNER + 1, 0), 0), (delivery.key, Fence(OWNER, 1), 0))))
         assert (await claim(world, endpoint)).claimed == ()
-        await world.store.write(Release(rows=((delivery.key, delivery.fence),)))
+        await world.store.write(Release(rows=((delivery.key, delivery.fence, 0),)))
         assert await claimed(world, endpoint) == delivery
 
     check(stores, story)

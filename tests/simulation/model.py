@@ -158,10 +158,10 @@ class Model:
         self.ended[key] = Ended(state, attempts)
 
     def _released(self, command: Release, _: None) -> None:
-        for key, fence in command.rows:
+        for key, fence, due_at in command.rows:
             row = self.live.get(key)
             if row is not None and row.fence == fence:
-                self.live[key] = msgspec.structs.replace(row, owner=UNOWNED)
+                self.live[key] = msgspec.structs.replace(row, owner=UNOWNED, due_at=max(row.due_at, due_at))
 
     def _taken_over(self, command: TakeOver, result: int) -> None:
         self.epoch = command.owner

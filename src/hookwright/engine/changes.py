@@ -10,13 +10,16 @@ from typing import TypeVar
 from hookwright.engine.directory import Directory
 from hookwright.engine.dispatcher import Dispatcher
 from hookwright.store import Command, Once, Remembered, Store
+from hookwright.store.applications import DeleteApplication
+from hookwright.store.endpoints import DeleteEndpoint
 
 R = TypeVar("R")
 
 
 class Changes:
-    def __init__(self, store: Store, directory: Directory, dispatcher: Dispatcher) -> None:
-        self._store, self._directory, self._dispatcher = store, directory, dispatcher
+    def __init__(self, store: Store, directory: Directory, dispatcher: Dispatcher, *, tidy: Callable[[], None]) -> None:
+        """`tidy` makes the janitor come soon: what is deleted leaves live deliveries to be ended."""
+        self._store, self._directory, self._dispatcher, self._tidy = store, directory, dispatcher, tidy
 
     async def apply(
         self, command: Command[R], *, application: str | None = None, endpoint: str | None = None, once: Once[R] | None = None
@@ -32,6 +35,8 @@ class Changes:
                 self._directory.forget(application)
             if endpoint is not None:
                 self._dispatcher.endpoint_changed(endpoint)
+            if isinstance(command, DeleteApplication | DeleteEndpoint):
+                self._tidy()
 
         follow: Callable[[R], None] = tell
         if once is None:

@@ -30,6 +30,8 @@ from hookwright.store.deliveries import ClaimDue, ClaimedRows, DueEndpoints, Set
 log = logging.getLogger(__name__)
 STORE_PAUSE_MS = 5_000
 FAULT_PAUSE_MS = 60_000
+DRAIN_SECONDS = 5.0
+"""How long a stop waits for the database, whatever grace attempts are given: what was finished deserves to be kept."""
 
 
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,7 +51,7 @@ class Dispatcher:
         """`owner` is this node's epoch."""
         self.owner = owner
         self._store, self._directory, self._executor, self._clock, self._bounds = store, directory, executor, clock, bounds
-        self._settler = Settler(store, self._settled, self.wake)
+        self._settler = Settler(store, on_settled=self._settled, on_given=self.wake, on_unwritable=self._unwritable)
         self._lanes: dict[str, Lane] = {}
         self._turns = Turns()
         self._starving: deque[Lane] = deque()
@@ -131,6 +133,7 @@ class Dispatcher:
             for job in dropped:
                 lane.queue.remove(job)
                 self._drop(job)
+        self._feed()
 
     async def look_again(self) -> None:
         """Read from the store which endpoints have unowned rows, and when they are due. At start, and as a backstop."""
@@ -146,7 +149,7 @@ class Dispatcher:
         if self._timer is not None:
             self._timer.cancel()
         if self._claims:
-            await asyncio.wait(self._claims)
+            await asyncio.wait(self._claims, timeout=DRAIN_SECONDS)
         for lane in self._lanes.values():
             self._give_back(list(lane.queue))
             lane.queue.clear()
@@ -157,15 +160,10 @@ class Dispatcher:
         if self._attempts:
             await asyncio.wait(self._attempts)
         try:
-            async with asyncio.timeout(grace):
+            async with asyncio.timeout(DRAIN_SECONDS):
                 await self._settler.drain()
         except TimeoutError:
-            log.error("%d finished attempts could not be written; they will be made again at the next start", self._settler.waiting)
-
-    @property
-    def under_way(self) -> int:
-        """Attempts under way now."""
-        return len(self._attempts)
+            log.error("%d deliveries could not be written back; they are taken up at the next start", self._settler.abandon())
 
     # From lane to attempt
 
@@ -251,12 +249,16 @@ class Dispatcher:
             self.endpoint_changed(settlement.key.endpoint)
         self._pump()
 
+    def _unwritable(self, settlement: Settlement) -> None:
+        again_at = self._clock.now() + FAULT_PAUSE_MS
+        self._settler.give_back([(settlement.key, settlement.fence, again_at)])
+
     def _drop(self, job: Job) -> None:
         self._held -= 1
         self._held_bytes -= job.size
 
     def _give_back(self, jobs: Sequence[Job], again_at: int = 0) -> None:
-        """Make them claimable again; their endpoint is looked at when that is committed, or at `again_at` (Unix ms)."""
+        """Make them claimable again, at once or from `again_at` (Unix ms) on: the row itself says so, to whoever looks."""
         for job in jobs:
             self._drop(job)
         if jobs:
@@ -277,7 +279,7 @@ class Dispatcher:
             self._starving
             and not self._stopping
             and len(self._claims) < self._bounds.claims_at_once
-            and self._held < self._bounds.queue // 2
+            and self._held < max(1, self._bounds.queue // 2)
             and self._held_bytes < self._bounds.queue_bytes // 2
         ):
             lane = self._starving.popleft()
@@ -305,6 +307,9 @@ class Dispatcher:
         except HookwrightError as error:
             again_at = self._pause(error)
             log.error("nothing can be claimed for endpoint %s now: %s", lane.endpoint, error)
+        except Exception as error:
+            again_at = self._pause(error)
+            log.exception("nothing can be claimed for endpoint %s now", lane.endpoint)
         finally:
             lane.claiming = False
             self._claims.discard(asyncio.current_task())  # frees the slot that _feed looks at

@@ -5,7 +5,9 @@ rows, so that nothing depends on a wake-up that was missed.
 """
 
 import asyncio
+import contextlib
 import logging
+from collections.abc import Awaitable, Callable
 
 from hookwright.clock import Clock
 from hookwright.engine.dispatcher import Dispatcher
@@ -17,6 +19,7 @@ from hookwright.store.deliveries import CancelDeliveries, Forget
 log = logging.getLogger(__name__)
 EVERY_SECONDS = 10.0
 SLICE = 500
+SLICES_A_ROUND = 50
 PAUSE_SECONDS = 0.02
 """Between slices, so that they are a small share of what the database does."""
 
@@ -30,24 +33,35 @@ class Janitor:
         """Until cancelled."""
         while True:
             self._called.clear()
-            try:
-                await self.tidy()
-            except StoreUnavailable as error:
-                log.error("tidying waits for the database: %s", error)
-            except Exception:
-                log.exception("tidying failed")
-            try:
+            if await self.tidy():
+                continue
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(EVERY_SECONDS):
                     await self._called.wait()
-            except TimeoutError:
-                pass
 
-    async def tidy(self) -> None:
-        """All that there is to do now."""
-        for slice_of_work in (self._replays.carry_on, self._cancel, self._forget):
-            while await slice_of_work():  # noqa: ASYNC110  # a pause for others, not a wait for something
+    async def tidy(self) -> bool:
+        """One round: some slices of each kind of work, so that none starves another; whether there is more to do."""
+        more = [await self._some(work) for work in (self._replays.carry_on, self._cancel, self._forget, self._look)]
+        return any(more)
+
+    async def _some(self, slice_of_work: Callable[[], Awaitable[bool]]) -> bool:
+        """Whether there is more of it. One kind of work that fails keeps nobody from the others."""
+        try:
+            for _ in range(SLICES_A_ROUND):
+                if not await slice_of_work():
+                    return False
                 await asyncio.sleep(PAUSE_SECONDS)
+        except StoreUnavailable as error:
+            log.error("tidying waits for the database: %s", error)
+            return False
+        except Exception:
+            log.exception("tidying failed")
+            return False
+        return True
+
+    async def _look(self) -> bool:
         await self._dispatcher.look_again()
+        return False
 
     async def _cancel(self) -> bool:
         return await self._store.write(CancelDeliveries(now=self._clock.now(), limit=SLICE)) > 0

@@ -18,13 +18,22 @@ MOST_PER_COMMAND = 128
 PAUSE_SECONDS = 0.5
 
 Given = tuple[Key, Fence, int]
-"""A claimed row to be given back without an attempt, and when (Unix ms) its endpoint is to be looked at again."""
+"""A claimed row to be given back without an attempt, and the Unix ms before which it is not due (0: as before)."""
 
 
 class Settler:
-    def __init__(self, store: Store, settled: Callable[[Settlement], None], given: Callable[[str, int], None]) -> None:
-        """`settled` is told each settlement that was committed, `given` the endpoint and time of each row given back."""
-        self._store, self._settled, self._told = store, settled, given
+    def __init__(
+        self,
+        store: Store,
+        *,
+        on_settled: Callable[[Settlement], None],
+        on_given: Callable[[str, int], None],
+        on_unwritable: Callable[[Settlement], None],
+    ) -> None:
+        """`on_settled` is told each settlement that was committed, `on_given` the endpoint and time of each row given
+        back, `on_unwritable` one that no database takes, which is a fault of ours: its row is the caller's to give back.
+        """
+        self._store, self._on_settled, self._on_given, self._on_unwritable = store, on_settled, on_given, on_unwritable
         self._settlements: list[Settlement] = []
         self._given: list[Given] = []
         self._running: asyncio.Task[None] | None = None
@@ -48,6 +57,12 @@ class Settler:
         while self._running is not None:
             await asyncio.shield(self._running)
 
+    def abandon(self) -> int:
+        """Let go of what cannot be committed any more; how much that is. The next start takes its rows over."""
+        if self._running is not None:
+            self._running.cancel()
+        return len(self._settlements) + len(self._given)
+
     def _start(self) -> None:
         if self._running is None:
             self._running = asyncio.get_running_loop().create_task(self._run())
@@ -61,6 +76,9 @@ class Settler:
                 except StoreUnavailable as error:
                     log.error("%d finished attempts wait for the database: %s", len(self._settlements), error)
                     await asyncio.sleep(PAUSE_SECONDS)
+                except Exception:
+                    log.exception("settling failed, and goes on")
+                    await asyncio.sleep(PAUSE_SECONDS)
         finally:
             self._running = None
 
@@ -73,35 +91,36 @@ class Settler:
         except StoreUnavailable:
             raise
         except Exception:
-            applied = await self._write_singly(batch)
+            await self._write_first()
+        else:
+            self._written(batch, applied)
+
+    async def _write_first(self) -> None:
+        """One of a batch cannot be written, which must not keep the others from it: one by one until it is found."""
+        first = self._settlements[0]
+        try:
+            applied = await self._store.write(Settle(settlements=(first,)))
+        except StoreUnavailable:
+            raise
+        except Exception:
+            log.exception("delivery %s cannot be settled; it is made again later", first.key)
+            del self._settlements[0]
+            self._on_unwritable(first)
+        else:
+            self._written([first], applied)
+
+    def _written(self, batch: list[Settlement], applied: list[bool]) -> None:
         del self._settlements[: len(batch)]
         for settlement, took in zip(batch, applied, strict=True):
             if took:
-                self._settled(settlement)
+                self._on_settled(settlement)
             else:
                 log.warning("delivery %s was settled by another or ended meanwhile; this attempt does not count", settlement.key)
-
-    async def _write_singly(self, batch: list[Settlement]) -> list[bool]:
-        """One of them cannot be written, which is a fault of ours: it must not keep the others from it.
-
-        Its row stays claimed by this process and is taken over at the next start.
-        """
-        applied: list[bool] = []
-        for settlement in batch:
-            try:
-                (took,) = await self._store.write(Settle(settlements=(settlement,)))
-                applied.append(took)
-            except StoreUnavailable:
-                raise
-            except Exception:
-                log.exception("delivery %s cannot be settled", settlement.key)
-                applied.append(False)
-        return applied
 
     async def _write_given(self) -> None:
         batch = self._given[:MOST_PER_COMMAND]
         if batch:
-            await self._store.write(Release(rows=tuple((key, fence) for key, fence, _ in batch)))
+            await self._store.write(Release(rows=tuple(batch)))
             del self._given[: len(batch)]
             for endpoint, again_at in dict.fromkeys((key.endpoint, again_at) for key, _, again_at in batch):
-                self._told(endpoint, again_at)
+                self._on_given(endpoint, again_at)

@@ -62,7 +62,7 @@ async def run_engine(
     janitor = Janitor(store=store, dispatcher=dispatcher, replays=replays, clock=clock, called=called)
     services = Services(
         store=store, clock=clock, minter=minter, secrets=secrets, directory=directory,
-        changes=Changes(store, directory, dispatcher),
+        changes=Changes(store, directory, dispatcher, tidy=called.set),
         ingest=Ingest(store=store, dispatcher=dispatcher, clock=clock, minter=minter),
         dispatcher=dispatcher, replays=replays,
     )  # fmt: skip

@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from hookwright.config import Settings
+from hookwright.engine.services import Services
 from hookwright.runtime.engine import engine_options, run_engine
 from hookwright.runtime.keys import find_keys
 from hookwright.senders.http import HttpSender
@@ -22,8 +23,11 @@ from hookwright.vault import Vault, parse_keys
 
 
 @contextlib.asynccontextmanager
-async def run_application(settings: Settings) -> AsyncIterator[Any]:
-    """The ASGI application over a running engine. Raises StoreRefused, ConfigurationError."""
+async def run_application(settings: Settings, stop: asyncio.Event) -> AsyncIterator[Any]:
+    """The ASGI application over a running engine, which begins nothing new once `stop` is set.
+
+    Raises StoreRefused, ConfigurationError.
+    """
     store = SqliteStore(settings.database_path)
     try:
         keys = await find_keys(settings, store)
@@ -37,12 +41,24 @@ async def run_application(settings: Settings) -> AsyncIterator[Any]:
         )
         try:
             async with run_engine(store, sender, vault, engine_options(settings)) as services:
+                # Attempts and requests under way have their grace at the same time, not one after the other.
+                stopping = asyncio.create_task(_stop_attempts(services, stop, settings.shutdown_grace))
                 faces = await asyncio.to_thread(_load_faces)
-                yield faces.build(services, settings, keys)
+                try:
+                    yield faces.build(services, settings, keys)
+                finally:
+                    if not stop.is_set():
+                        stopping.cancel()
+                    await asyncio.wait([stopping])
         finally:
             await sender.close()
     finally:
-        await store.close()
+        await asyncio.shield(store.close())
+
+
+async def _stop_attempts(services: Services, stop: asyncio.Event, grace: float) -> None:
+    await stop.wait()
+    await services.dispatcher.stop(grace)
 
 
 def _load_faces() -> ModuleType:
@@ -75,7 +91,7 @@ def allow_open_files(wanted: int) -> None:
 async def serve(settings: Settings, stop: asyncio.Event, ready: Callable[[int], None]) -> None:
     """Run the whole server until `stop` is set. `ready` gets the port. Raises StoreRefused, ConfigurationError."""
     allow_open_files(settings.open_files)
-    async with run_application(settings) as app:
+    async with run_application(settings, stop) as app:
         from hookwright.api.server import serve as serve_http  # loaded by now, see `_load_faces`
 
         calm_collector()

@@ -92,11 +92,22 @@ class Settle(Command[list[bool]], frozen=True, kw_only=True):
 
     settlements: tuple[Settlement, ...]
 
+    @property
+    def weight(self) -> int:
+        return len(self.settlements)
+
 
 class Release(Command[None], frozen=True, kw_only=True):
-    """Make rows that we own claimable again without an attempt (fenced as `Settle` is)."""
+    """Make rows that we own claimable again without an attempt (fenced as `Settle` is).
 
-    rows: tuple[tuple[Key, Fence], ...]
+    Each with the Unix ms before which it is not due; 0 leaves its due time as it was.
+    """
+
+    rows: tuple[tuple[Key, Fence, int], ...]
+
+    @property
+    def weight(self) -> int:
+        return len(self.rows)
 
 
 class CancelDeliveries(Command[int], frozen=True, kw_only=True):

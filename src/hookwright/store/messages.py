@@ -26,6 +26,10 @@ class CreateMessage(Command[Created], frozen=True, kw_only=True):
     content: Content
     deliveries: tuple[Delivery, ...]
 
+    @property
+    def weight(self) -> int:
+        return 1 + len(self.deliveries)
+
 
 class ExpungeContent(Command[None], frozen=True, kw_only=True):
     """Remove the body; the message stays. Live deliveries of it end as canceled. Raises NotFound."""

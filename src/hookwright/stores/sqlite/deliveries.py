@@ -152,8 +152,8 @@ def _insert_attempt(db: apsw.Connection, a: Attempt) -> None:
 
 @writes(Release)
 def release(db: apsw.Connection, command: Release) -> None:
-    for key, fence in command.rows:
-        db.execute(SQL.release, (key.endpoint, key.message, key.round, fence.owner, fence.attempts))
+    for key, fence, due_at in command.rows:
+        db.execute(SQL.release, (due_at, key.endpoint, key.message, key.round, fence.owner, fence.attempts))
 
 
 @writes(CancelDeliveries)

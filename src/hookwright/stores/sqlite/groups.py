@@ -27,6 +27,10 @@ from hookwright.stores.sqlite.offload import Offload
 from hookwright.stores.sqlite.registry import WRITERS
 
 MOST_PER_GROUP = 128
+MOST_ROWS = 500
+"""About 20 ms of statements. A command of more rows than that (a fan-out to thousands) is a group of its own."""
+ROWS_AT_ONCE = 100
+"""After so many the loop gets a turn."""
 CHECKPOINT_PAGES = 4000
 """About 16 MiB of log before it is written back into the database file."""
 
@@ -70,22 +74,35 @@ class Groups:
     async def _run(self) -> None:
         try:
             while self._waiting:
-                group = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_PER_GROUP))]
-                await self._commit(group)
+                await self._commit(self._next_group())
                 if self._log_pages >= CHECKPOINT_PAGES:
                     await self._offload.run(self._checkpoint)
         finally:
             self._running = None
+
+    def _next_group(self) -> list[_Item]:
+        """What is committed together: cut by rows, so that the loop is never kept for long."""
+        group, rows = [self._waiting.popleft()], 0
+        rows += group[0].command.weight
+        while self._waiting and len(group) < MOST_PER_GROUP and rows + self._waiting[0].command.weight <= MOST_ROWS:
+            group.append(self._waiting.popleft())
+            rows += group[-1].command.weight
+        return group
 
     async def _commit(self, group: list[_Item]) -> None:
         try:
             if self._connection.in_transaction:
                 self._connection.execute("rollback")
             self._connection.execute("begin immediate")
+            rows = 0
             for item in group:
                 self._carry_out(item)
+                rows += item.command.weight
+                if rows >= ROWS_AT_ONCE:
+                    rows = 0
+                    await asyncio.sleep(0)
             await self._offload.run(self._sync)
-        except apsw.Error as error:
+        except Exception as error:
             self._fail(group, error)
             return
         for item in group:
@@ -128,7 +145,7 @@ class Groups:
         )
         return result
 
-    def _fail(self, group: list[_Item], error: apsw.Error) -> None:
+    def _fail(self, group: list[_Item], error: Exception) -> None:
         with suppress(apsw.Error):  # the next group rolls back again before it begins
             if self._connection.in_transaction:
                 self._connection.execute("rollback")

@@ -42,7 +42,8 @@ delete from deliveries where endpoint = ? and message = ? and round = ? and owne
 returning application, organization, trigger
 
 -- name: release
-update deliveries set owner = 0 where endpoint = ? and message = ? and round = ? and owner = ? and attempts = ?
+update deliveries set owner = 0, due_at = max(due_at, ?)
+where endpoint = ? and message = ? and round = ? and owner = ? and attempts = ?
 
 -- name: disable_gone  (not if its URL was changed meanwhile: the new one did not answer)
 update endpoints set disabled_reason = 'gone', updated_at = ?
