@@ -160,7 +160,7 @@ class Disk:
     def __init__(self, world: World, process: Process) -> None:
         self._world, self._process = world, process
 
-    def run(self, call: Callable[[], R]) -> "asyncio.Future[R]":
+    def run(self, call: Callable[[], R], *, brief: bool = False) -> "asyncio.Future[R]":
         loop = asyncio.get_running_loop()
         future: asyncio.Future[R] = loop.create_future()
         loop.call_later(self._world.rand.choice((0.0, 0.001, 0.001, 0.02, 0.2)), self._carry_out, call, future)
@@ -195,7 +195,7 @@ class Reading:
     def __init__(self, world: World, process: Process) -> None:
         self._world, self._process = world, process
 
-    def run(self, call: Callable[[], R]) -> "asyncio.Future[R]":
+    def run(self, call: Callable[[], R], *, brief: bool = False) -> "asyncio.Future[R]":
         loop = asyncio.get_running_loop()
         future: asyncio.Future[R] = loop.create_future()
         result = call()

@@ -29,6 +29,8 @@ from hookwright.stores.sqlite.registry import WRITERS
 MOST_PER_GROUP = 128
 MOST_ROWS = 500
 """About 20 ms of statements. A command of more rows than that (a fan-out to thousands) is a group of its own."""
+BRIEF_ROWS = 8
+"""A group of so few rows says that there is little load: see `offload`."""
 ROWS_AT_ONCE = 100
 """After so many the loop gets a turn."""
 CHECKPOINT_PAGES = 4000
@@ -94,14 +96,14 @@ class Groups:
             if self._connection.in_transaction:
                 self._connection.execute("rollback")
             self._connection.execute("begin immediate")
-            rows = 0
+            rows = turn = 0
             for item in group:
                 self._carry_out(item)
                 rows += item.command.weight
-                if rows >= ROWS_AT_ONCE:
-                    rows = 0
+                if rows - turn >= ROWS_AT_ONCE:
+                    turn = rows
                     await asyncio.sleep(0)
-            await self._offload.run(self._sync)
+            await self._offload.run(self._sync, brief=rows <= BRIEF_ROWS)
         except Exception as error:
             self._fail(group, error)
             return

@@ -4,12 +4,15 @@ A thread that waits for the interpreter lock while the loop is busy can wait for
 for a few microseconds at each poll and takes it back before the other thread has woken, so the thread's request to
 switch never falls due (measured here with uvloop under full load: one commit a second). So while a call is under way
 the loop steps aside now and then, blocking for at most `STEP_ASIDE` seconds on the call's end. A fast fsync ends
-within that and is answered at once; a slow one costs the loop a small share of its time. Measured with a saturated
-loop: 53 rows/s without, 22,000 with (`bench/offload.py`).
+within that and is answered at once; a slow one costs the loop a small share of its time (`bench/offload.py`).
+
+Handing a call over and waking for its end costs more than a small commit on a fast disk takes (0.3 ms). So a brief call
+is carried out in the loop, as long as such calls are in fact brief.
 """
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any, Protocol, TypeVar
@@ -17,11 +20,17 @@ from typing import Any, Protocol, TypeVar
 R = TypeVar("R")
 STEP_ASIDE = 0.0005
 STEP_EVERY = 0.002
+SLOW_SECONDS = 0.002
+WARY = 100
+"""After one brief call that was slow, so many go to the thread before the loop carries one out again."""
 
 
 class Offload(Protocol):
-    def run(self, call: Callable[[], R]) -> "asyncio.Future[R]":
-        """Carry out `call`; calls are carried out one after another, in order."""
+    def run(self, call: Callable[[], R], *, brief: bool = False) -> "asyncio.Future[R]":
+        """Carry out `call`; calls are carried out one after another, in order.
+
+        `brief`: it most likely takes less than handing it over would; then it may be carried out in the loop.
+        """
 
     def close(self) -> None:
         """Carry out what was handed over, then end."""
@@ -36,10 +45,15 @@ class ThreadOffload:
         self._under_way = 0
         self._ended = threading.Event()
         self._stepping = False
+        self._wary = 0
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
 
-    def run(self, call: Callable[[], R]) -> "asyncio.Future[R]":
+    def run(self, call: Callable[[], R], *, brief: bool = False) -> "asyncio.Future[R]":
+        if brief and not self._under_way:
+            if not self._wary:
+                return self._here(call)
+            self._wary -= 1
         future: asyncio.Future[R] = self._loop.create_future()
         self._under_way += 1
         self._ended.clear()
@@ -52,6 +66,13 @@ class ThreadOffload:
     def close(self) -> None:
         self._calls.put(None)
         self._thread.join()
+
+    def _here(self, call: Callable[[], R]) -> "asyncio.Future[R]":
+        began = time.perf_counter()
+        future = InlineOffload().run(call)
+        if time.perf_counter() - began > SLOW_SECONDS:
+            self._wary = WARY
+        return future
 
     def _work(self) -> None:
         while (item := self._calls.get()) is not None:
@@ -86,7 +107,7 @@ class ThreadOffload:
 class InlineOffload:
     """Carries out each call at once, in the loop: for simulations, where nothing may depend on threads."""
 
-    def run(self, call: Callable[[], R]) -> "asyncio.Future[R]":
+    def run(self, call: Callable[[], R], *, brief: bool = False) -> "asyncio.Future[R]":
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         try:
             future.set_result(call())
