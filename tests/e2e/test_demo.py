@@ -47,10 +47,17 @@ def test_nobodys_settings_change_the_demo(tmp_path: Path) -> None:
     assert hookwright(tmp_path, "demo", "--json", "--events", "5", **settings).status == 0
 
 
+def _listen_to_interrupts() -> None:
+    """A shell starts what it puts into the background deaf to SIGINT, and the tests may be run there."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_it_can_be_interrupted_and_leaves_nothing_behind(tmp_path: Path) -> None:
     command = [*PYTHON, "demo", "--events", "10000"]
     settings = environment() | {"TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
-    process = subprocess.Popen(command, env=settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, env=settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=_listen_to_interrupts
+    )
     assert process.stdout is not None
     while "Sending" not in process.stdout.readline():
         assert process.poll() is None
