@@ -36,8 +36,8 @@ async def count(world: World) -> int:
 def test_a_repeated_request_is_answered_from_the_first_and_has_no_effect(stores: OpenStore) -> None:
     async def story(world: World) -> None:
         first = creation(world)
-        assert await world.store.write_once(first, once()) == (first.application, True)
-        assert await world.store.write_once(creation(world), once()) == Remembered(first.application.id.encode())
+        assert await world.store.write(first, once=once()) == (first.application, True)
+        assert await world.store.write(creation(world), once=once()) == Remembered(first.application.id.encode())
         assert await count(world) == 1
 
     check(stores, story)
@@ -46,7 +46,7 @@ def test_a_repeated_request_is_answered_from_the_first_and_has_no_effect(stores:
 def test_two_requests_at_the_same_moment_have_one_effect(stores: OpenStore) -> None:
     async def story(world: World) -> None:
         commands = [creation(world) for _ in range(5)]
-        answers = await asyncio.gather(*(world.store.write_once(command, once()) for command in commands))
+        answers = await asyncio.gather(*(world.store.write(command, once=once()) for command in commands))
         assert [isinstance(answer, Remembered) for answer in answers] == [False, True, True, True, True]
         assert {answer.answer for answer in answers if isinstance(answer, Remembered)} == {commands[0].application.id.encode()}
         assert await count(world) == 1
@@ -56,9 +56,9 @@ def test_two_requests_at_the_same_moment_have_one_effect(stores: OpenStore) -> N
 
 def test_a_request_that_comes_while_the_first_is_being_committed_waits_for_it(stores: OpenStore) -> None:
     async def story(world: World) -> None:
-        first = asyncio.ensure_future(world.store.write_once(creation(world), once()))
+        first = asyncio.ensure_future(world.store.write(creation(world), once=once()))
         await asyncio.sleep(0)
-        second = asyncio.ensure_future(world.store.write_once(creation(world), once()))
+        second = asyncio.ensure_future(world.store.write(creation(world), once=once()))
         assert isinstance(await second, Remembered)
         assert first.done()
 
@@ -68,7 +68,7 @@ def test_a_request_that_comes_while_the_first_is_being_committed_waits_for_it(st
 def test_other_keys_are_other_requests(stores: OpenStore) -> None:
     async def story(world: World) -> None:
         for key in (b"one", b"two"):
-            assert not isinstance(await world.store.write_once(creation(world), once(key)), Remembered)
+            assert not isinstance(await world.store.write(creation(world), once=once(key)), Remembered)
         assert await count(world) == 2
 
     check(stores, story)
@@ -76,9 +76,9 @@ def test_other_keys_are_other_requests(stores: OpenStore) -> None:
 
 def test_a_key_that_was_used_for_another_request_is_refused(stores: OpenStore) -> None:
     async def story(world: World) -> None:
-        await world.store.write_once(creation(world), once())
+        await world.store.write(creation(world), once=once())
         with pytest.raises(Invalid):
-            await world.store.write_once(creation(world), once(fingerprint=b"other"))
+            await world.store.write(creation(world), once=once(fingerprint=b"other"))
         assert await count(world) == 1
 
     check(stores, story)
@@ -90,9 +90,9 @@ def test_an_answer_outlives_the_process(stores: OpenStore) -> None:
             world = World(store)
             await world.application()
             first = creation(world)
-            await store.write_once(first, once())
+            await store.write(first, once=once())
         async with stores() as store:
-            assert await store.write_once(creation(world), once()) == Remembered(first.application.id.encode())
+            assert await store.write(creation(world), once=once()) == Remembered(first.application.id.encode())
 
     asyncio.run(story())
 
@@ -100,11 +100,11 @@ def test_an_answer_outlives_the_process(stores: OpenStore) -> None:
 @pytest.mark.parametrize("forgotten", [False, True])
 def test_a_key_is_new_again_when_it_has_expired(stores: OpenStore, forgotten: bool) -> None:
     async def story(world: World) -> None:
-        await world.store.write_once(creation(world), once())
-        assert isinstance(await world.store.write_once(creation(world), once(now=NOW + HOUR - 1)), Remembered)
+        await world.store.write(creation(world), once=once())
+        assert isinstance(await world.store.write(creation(world), once=once(now=NOW + HOUR - 1)), Remembered)
         if forgotten:
             assert await world.store.write(Forget(now=NOW + HOUR, limit=10)) == 1
-        again = await world.store.write_once(creation(world), once(now=NOW + HOUR, fingerprint=b"other"))
+        again = await world.store.write(creation(world), once=once(now=NOW + HOUR, fingerprint=b"other"))
         assert not isinstance(again, Remembered)
         assert await count(world) == 2
 
@@ -115,8 +115,8 @@ def test_a_refused_request_leaves_its_key_unused(stores: OpenStore) -> None:
     async def story(world: World) -> None:
         await world.application(uid="taken")
         with pytest.raises(Conflict):
-            await world.store.write_once(creation(world, uid="taken"), once())
-        assert not isinstance(await world.store.write_once(creation(world), once()), Remembered)
+            await world.store.write(creation(world, uid="taken"), once=once())
+        assert not isinstance(await world.store.write(creation(world), once=once()), Remembered)
 
     check(stores, story)
 
@@ -127,7 +127,7 @@ def test_an_answer_that_cannot_be_remembered_undoes_its_command(stores: OpenStor
             raise ValueError("no answer")
 
         with pytest.raises(ValueError, match="no answer"):
-            await world.store.write_once(creation(world), Once(key=b"k", fingerprint=b"f", remember=fail, now=NOW, expires_at=NOW + 1))
+            await world.store.write(creation(world), once=Once(key=b"k", fingerprint=b"f", remember=fail, now=NOW, expires_at=NOW + 1))
         assert await count(world) == 0
 
     check(stores, story)
@@ -138,7 +138,7 @@ def test_what_follows_a_commit_is_called_for_the_first_request_alone(stores: Ope
         told: list[tuple[Application, bool]] = []
         first = creation(world)
         for command in (first, creation(world)):
-            await world.store.write_once(command, once(), on_commit=told.append)
+            await world.store.write(command, once=once(), on_commit=told.append)
         assert told == [(first.application, True)]
 
     check(stores, story)

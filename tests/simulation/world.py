@@ -15,7 +15,7 @@ from hookwright.engine.executor import AttemptPolicy
 from hookwright.engine.services import Services
 from hookwright.errors import StoreError, StoreUnavailable
 from hookwright.runtime.engine import Chance, EngineOptions, run_engine
-from hookwright.store import Command, Once, Query, Remembered
+from hookwright.store import Command, Once, Query
 from hookwright.store.deliveries import Release, Settle
 from hookwright.stores.sqlite.store import SqliteStore
 from hookwright.vault import Vault
@@ -221,13 +221,9 @@ class NodeStore:
         self._process, self._node = process, node
         self.zombie = False
 
-    async def write(self, command: Command[R], *, on_commit: Callable[[R], None] | None = None) -> R:
+    async def write(self, command: Command[R], *, once: Once[R] | None = None, on_commit: Callable[[R], None] | None = None) -> Any:
         self._admit(command)
-        return await self._call(self._process.store.write(command, on_commit=self._alive(on_commit)))
-
-    async def write_once(self, command: Command[R], once: Once[R], *, on_commit: Callable[[R], None] | None = None) -> R | Remembered:
-        self._admit(command)
-        return await self._call(self._process.store.write_once(command, once, on_commit=self._alive(on_commit)))
+        return await self._call(self._process.store.write(command, once=once, on_commit=self._alive(on_commit)))
 
     async def read(self, query: Query[R]) -> R:
         self._admit(None)

@@ -1,6 +1,6 @@
 """Applications."""
 
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Query, Request
@@ -174,7 +174,7 @@ async def patch(request: Request, principal: Annotated[Principal, Org("applicati
             raise NotFound
         new = msgspec.structs.replace(current, updated_at=services.clock.now(), **body.model_dump(exclude_unset=True))
         command = UpdateApplication(application=new, expected=current)
-        return show(cast(Application, await services.changes.apply(command, application=current.id)))
+        return show(await services.changes.apply(command, application=current.id))
 
     return await until_unraced(attempt)
 

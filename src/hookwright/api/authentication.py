@@ -99,7 +99,7 @@ async def app_portal_access(
         session_id=body.session_id,
     )
     key: Once[None] | None = await once(request, principal, now, lambda _: json.dumps(claims).encode())
-    if key is not None and isinstance(kept := await services.store.write_once(KeepAnswer(), key), Remembered):
+    if key is not None and isinstance(kept := await services.store.write(KeepAnswer(), once=key), Remembered):
         claims = json.loads(kept.answer)
         response.headers["Idempotency-Replayed"] = "true"
     token = credentials_of(request).sign(claims)

@@ -97,7 +97,7 @@ async def _replace(services: Services, current: Endpoint, disabled: bool | None,
         reason = (reason or "manual") if disabled else None
     new = msgspec.structs.replace(current, updated_at=services.clock.now(), disabled_reason=reason, **settings)
     command = UpdateEndpoint(endpoint=new, expected=current)
-    return cast(Endpoint, await services.changes.apply(command, application=current.application, endpoint=current.id))
+    return await services.changes.apply(command, application=current.application, endpoint=current.id)
 
 
 @router.get(

@@ -1,6 +1,6 @@
 """Event types: named by their names, archived or expunged, with a JSON Schema per version."""
 
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Path, Query, Request
@@ -192,8 +192,8 @@ async def patch(
         if current is None:
             raise NotFound
         new = msgspec.structs.replace(current, updated_at=services.clock.now(), **changes)
-        result = await services.changes.apply(PutEventType(event_type=new, expected=current))
-        return show(cast(tuple[EventType, bool], result)[0])
+        changed, _ = await services.changes.apply(PutEventType(event_type=new, expected=current))
+        return show(changed)
 
     return await until_unraced(attempt)
 

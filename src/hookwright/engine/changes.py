@@ -5,7 +5,7 @@ message and the next attempt see the new state.
 """
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TypeVar, overload
 
 from hookwright.engine.directory import Directory
 from hookwright.engine.dispatcher import Dispatcher
@@ -20,6 +20,14 @@ class Changes:
     def __init__(self, store: Store, directory: Directory, dispatcher: Dispatcher, *, tidy: Callable[[], None]) -> None:
         """`tidy` makes the janitor come soon: what is deleted leaves live deliveries to be ended."""
         self._store, self._directory, self._dispatcher, self._tidy = store, directory, dispatcher, tidy
+
+    @overload
+    async def apply(self, command: Command[R], *, application: str | None = None, endpoint: str | None = None, once: None = None) -> R: ...
+
+    @overload
+    async def apply(
+        self, command: Command[R], *, application: str | None = None, endpoint: str | None = None, once: Once[R] | None
+    ) -> R | Remembered: ...
 
     async def apply(
         self, command: Command[R], *, application: str | None = None, endpoint: str | None = None, once: Once[R] | None = None
@@ -38,7 +46,4 @@ class Changes:
             if isinstance(command, DeleteApplication | DeleteEndpoint):
                 self._tidy()
 
-        follow: Callable[[R], None] = tell
-        if once is None:
-            return await self._store.write(command, on_commit=follow)
-        return await self._store.write_once(command, once, on_commit=follow)
+        return await self._store.write(command, once=once, on_commit=tell)

@@ -14,7 +14,6 @@ Rules this module keeps:
 import hashlib
 import hmac
 import re
-from collections.abc import Callable
 from typing import Any, TypeVar
 
 import jwt
@@ -23,7 +22,7 @@ from hookwright.clock import Clock
 from hookwright.domain.credentials import ApiKey, Principal, Revocation
 from hookwright.domain.tokens import KEY_MARK, ended, format_key, parse_key, read_claims
 from hookwright.errors import Unauthenticated
-from hookwright.store import Command, Once, Remembered, Store
+from hookwright.store import Once, Remembered, Store
 from hookwright.store.organizations import CreateApiKey, EnsureOrganization, FindApiKey, ListRevocations, Revoke, RevokeApiKey
 
 R = TypeVar("R")
@@ -107,12 +106,12 @@ class Credentials:
                     self._revocations.setdefault(revocation.application, []).append(revocation)
 
         await self.refresh()  # drops what is long over
-        return await self._write(Revoke(revocations=revocations), once, tell)
+        return await self._store.write(Revoke(revocations=revocations), once=once, on_commit=tell)
 
     async def create_key(self, key: ApiKey, once: Once[ApiKey] | None = None) -> ApiKey | Remembered:
         """Keep a key whose text was made by `new_key`."""
         await self._ensure(key.organization)
-        return await self._write(CreateApiKey(key=key), once, lambda _: None)
+        return await self._store.write(CreateApiKey(key=key), once=once)
 
     async def revoke_key(self, organization: str, key_id: str, once: Once[ApiKey] | None = None) -> ApiKey | Remembered:
         """End a key now. Raises NotFound."""
@@ -122,12 +121,8 @@ class Credentials:
             for token in [token for token, principal in self._remembered.items() if principal.credential == key_id]:
                 del self._remembered[token]
 
-        return await self._write(RevokeApiKey(organization=organization, id=key_id, now=self._clock.now()), once, tell)
-
-    async def _write(self, command: Command[R], once: Once[R] | None, tell: Callable[[R], None]) -> R | Remembered:
-        if once is None:
-            return await self._store.write(command, on_commit=tell)
-        return await self._store.write_once(command, once, on_commit=tell)
+        command = RevokeApiKey(organization=organization, id=key_id, now=self._clock.now())
+        return await self._store.write(command, once=once, on_commit=tell)
 
     async def _ensure(self, organization: str) -> None:
         if organization not in self._organizations:

@@ -59,9 +59,7 @@ class Ingest:
         deliveries = tuple(self._delivery(message, endpoint, len(new.content.body)) for endpoint in endpoints)
         command = CreateMessage(message=message, content=new.content, deliveries=deliveries)
         try:
-            if once is None:
-                return await self._store.write(command, on_commit=self._hand_over(new.content))
-            return await self._store.write_once(command, once, on_commit=self._hand_over(new.content))
+            return await self._store.write(command, once=once, on_commit=self._hand_over(new.content))
         finally:
             ours = sum(delivery.owner != UNOWNED for delivery in deliveries)
             self._dispatcher.unreserve(ours, len(new.content.body))

@@ -29,9 +29,7 @@ class Replays:
         def committed(delivery: Delivery) -> None:
             self._dispatcher.wake(delivery.key.endpoint, delivery.due_at)
 
-        if once is None:
-            return await self._store.write(command, on_commit=committed)
-        return await self._store.write_once(command, once, on_commit=committed)
+        return await self._store.write(command, once=once, on_commit=committed)
 
     async def recover(
         self, application: str, endpoint: str, since: int, until: int, once: Once[None] | None = None, *, task: str | None = None
@@ -43,12 +41,8 @@ class Replays:
         now = self._clock.now()
         task = task or self._minter.mint("qtask", now)
         command = StartRecover(task=task, application=application, endpoint=endpoint, since=since, until=until, now=now)
-        if once is None:
-            await self._store.write(command)
-        elif (answer := await self._store.write_once(command, once)) is not None:
-            return answer
-        self._begin()
-        return task
+        remembered = await self._store.write(command, once=once, on_commit=lambda _: self._begin())
+        return task if remembered is None else remembered
 
     async def carry_on(self) -> bool:
         """One slice of every open recover; whether there is more to do."""

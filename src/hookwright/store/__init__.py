@@ -9,7 +9,7 @@ that nothing of the command was committed.
 """
 
 from collections.abc import Callable
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, overload
 
 import msgspec
 
@@ -51,18 +51,23 @@ class Remembered(msgspec.Struct, frozen=True):
 
 
 class Store(Protocol):
-    async def write(self, command: Command[R], *, on_commit: Callable[[R], None] | None = None) -> R:
+    @overload
+    async def write(self, command: Command[R], *, once: None = None, on_commit: Callable[[R], None] | None = None) -> R: ...
+
+    @overload
+    async def write(self, command: Command[R], *, once: Once[R] | None, on_commit: Callable[[R], None] | None = None) -> R | Remembered: ...
+
+    async def write(
+        self, command: Command[R], *, once: Once[R] | None = None, on_commit: Callable[[R], None] | None = None
+    ) -> R | Remembered:
         """Commit one command. Raises CallerError for the caller's mistakes, StoreUnavailable if nothing was kept.
 
+        With `once`, a repeated request gets what the first was answered; one that comes while the first is under way
+        waits for it. Raises Invalid when the key was used with another fingerprint.
+
         `on_commit` is called with the result as soon as it is committed, whether or not the caller still waits: what
-        must follow a commit (a claimed row reaching its lane) must not depend on a task that may be cancelled.
-        """
-
-    async def write_once(self, command: Command[R], once: Once[R], *, on_commit: Callable[[R], None] | None = None) -> R | Remembered:
-        """As `write`, or what an earlier request with the same key was answered (then `on_commit` is not called).
-
-        A request that comes while the first is under way waits for it. Raises Invalid when the key was used with
-        another fingerprint.
+        must follow a commit (a claimed row reaching its lane) must not depend on a task that may be cancelled. It is
+        not called for what was only remembered.
         """
 
     async def read(self, query: Query[R]) -> R:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 import apsw
 
@@ -48,11 +48,15 @@ class SqliteStore:
         self._reading: Offload = ThreadOffload("hookwright-read") if threads else InlineOffload()
         self._groups = Groups(self._writer, self._writing)
 
-    async def write(self, command: Command[R], *, on_commit: Callable[[R], None] | None = None) -> R:
-        result: R = await self._groups.submit(command, None, on_commit)
-        return result
+    @overload
+    async def write(self, command: Command[R], *, once: None = None, on_commit: Callable[[R], None] | None = None) -> R: ...
 
-    async def write_once(self, command: Command[R], once: Once[R], *, on_commit: Callable[[R], None] | None = None) -> R | Remembered:
+    @overload
+    async def write(self, command: Command[R], *, once: Once[R] | None, on_commit: Callable[[R], None] | None = None) -> R | Remembered: ...
+
+    async def write(
+        self, command: Command[R], *, once: Once[R] | None = None, on_commit: Callable[[R], None] | None = None
+    ) -> R | Remembered:
         result: R | Remembered = await self._groups.submit(command, once, on_commit)
         return result
 
