@@ -6,7 +6,7 @@ import pytest
 
 from hookwright.api.races import RACES, until_unraced
 from hookwright.errors import Conflict
-from hookwright.store.endpoints import CHANGED
+from hookwright.store import CHANGED
 
 
 class Attempts:

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from hookwright.errors import Conflict
-from hookwright.store.endpoints import CHANGED
+from hookwright.store import CHANGED
 
 R = TypeVar("R")
 RACES = 10

@@ -15,6 +15,9 @@ import msgspec
 
 R = TypeVar("R")
 
+CHANGED = "changed_meanwhile"
+"""The code of the Conflict that says: what the new value was computed from (a command's `expected`) is not there any more."""
+
 
 class Command(msgspec.Struct, Generic[R], frozen=True, kw_only=True):
     """A change; R is what the store answers."""

@@ -18,8 +18,8 @@ class CreateApplication(Command[tuple[Application, bool]], frozen=True, kw_only=
 class UpdateApplication(Command[Application], frozen=True, kw_only=True):
     """Replace all of it but its id and creation time. Raises NotFound, Conflict (uid taken).
 
-    `expected` is what the new value was computed from; if that has changed since, the answer is Conflict with the code
-    `changed_meanwhile`. None replaces whatever there is.
+    `expected` is what the new value was computed from; if that has changed since, the answer is Conflict (`CHANGED`).
+    None replaces whatever there is.
     """
 
     application: Application

@@ -7,9 +7,6 @@ from hookwright.domain.endpoints import Endpoint, EndpointRecord, SealedSecret
 from hookwright.domain.pages import Page, PageRequest
 from hookwright.store import Command, Query
 
-CHANGED = "changed_meanwhile"
-"""The code of the Conflict that says: what the new value was computed from is not there any more."""
-
 
 class CreateEndpoint(Command[Endpoint], frozen=True, kw_only=True):
     """Raises NotFound (application gone), Conflict (uid taken), BadRequest `limit_reached` (over `most`)."""

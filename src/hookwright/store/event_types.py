@@ -14,8 +14,8 @@ class CreateEventType(Command[EventType], frozen=True, kw_only=True):
 class PutEventType(Command[tuple[EventType, bool]], frozen=True, kw_only=True):
     """Create or replace; the answer says whether it was created. Keeps the creation time of an existing one.
 
-    With `expected` it only replaces, and raises NotFound when it is gone, Conflict (`changed_meanwhile`) when it is not
-    the value any more that the new one was computed from.
+    With `expected` it only replaces, and raises NotFound when it is gone, Conflict (`CHANGED`) when it is not the value
+    any more that the new one was computed from.
     """
 
     event_type: EventType

@@ -8,12 +8,12 @@ import msgspec
 from hookwright.domain.applications import Application
 from hookwright.domain.pages import Page
 from hookwright.errors import Conflict, NotFound
+from hookwright.store import CHANGED
 from hookwright.store.applications import CreateApplication, DeleteApplication, FindApplication, ListApplications, UpdateApplication
 from hookwright.stores.sqlite.keysets import gather, keyset
 from hookwright.stores.sqlite.registry import load_sql, reads, writes
 
 SQL = load_sql("applications")
-CHANGED = "changed_meanwhile"
 
 
 @writes(CreateApplication)

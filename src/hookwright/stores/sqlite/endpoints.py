@@ -9,8 +9,8 @@ from hookwright.domain.applications import Application
 from hookwright.domain.endpoints import Endpoint, EndpointRecord, SealedSecret
 from hookwright.domain.pages import Page
 from hookwright.errors import BadRequest, Conflict, NotFound
+from hookwright.store import CHANGED
 from hookwright.store.endpoints import (
-    CHANGED,
     CreateEndpoint,
     DeleteEndpoint,
     FindEndpoint,

@@ -8,6 +8,7 @@ import msgspec
 from hookwright.domain.event_types import EventType, visible
 from hookwright.domain.pages import Page
 from hookwright.errors import Conflict, NotFound
+from hookwright.store import CHANGED
 from hookwright.store.event_types import (
     CreateEventType,
     DeleteEventType,
@@ -20,7 +21,6 @@ from hookwright.stores.sqlite.keysets import gather
 from hookwright.stores.sqlite.registry import load_sql, reads, writes
 
 SQL = load_sql("event_types")
-CHANGED = "changed_meanwhile"
 _BEYOND = "~"  # sorts after every name
 
 
