@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
+from hookwright.domain.addresses import Network, parse_networks
 from hookwright.domain.retries import DEFAULT_SCHEDULE
 from hookwright.errors import ConfigurationError
 from hookwright.vault import parse_keys
@@ -30,7 +31,6 @@ OF_COMMANDS = frozenset({"URL", "TOKEN", "DEBUG"})
 """Variables that commands read themselves, without the prefix."""
 SPARE_FILES = 64
 """Open files beside connections: database, log, standard streams, sockets on their way out."""
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 MOST_RETRIES = 100
 LONGEST_RETRY = 30 * 86_400.0
@@ -67,13 +67,9 @@ def _schedule(value: tuple[float, ...]) -> tuple[float, ...]:
     return value
 
 
-def _network(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    try:
-        return ipaddress.ip_network(value)
-    except ValueError as error:
-        raise ValueError(f"{value} is not a network ({error}); right would be like 10.0.0.0/8,fd00::/8") from error
+def _networks(value: object) -> object:
+    parts = _split(value)
+    return parse_networks(map(str, parts)) if isinstance(parts, list | tuple) else parts
 
 
 def _ring(value: SecretStr) -> SecretStr:
@@ -102,7 +98,7 @@ def _option(default: Any, unit: str, meaning: str, why: str, **bounds: Any) -> A
 
 _Comma = PlainSerializer(lambda values: ",".join(f"{each:g}" if isinstance(each, float) else str(each) for each in values), return_type=str)
 _Schedule = Annotated[tuple[float, ...], NoDecode, BeforeValidator(_split), AfterValidator(_schedule), _Comma]
-_Networks = Annotated[tuple[Annotated[Network, BeforeValidator(_network)], ...], NoDecode, BeforeValidator(_split), _Comma]
+_Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks), _Comma]
 
 
 class Settings(BaseSettings):

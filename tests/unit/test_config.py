@@ -63,6 +63,14 @@ def test_networks_are_read_from_a_comma_separated_list(monkeypatch: pytest.Monke
     assert Settings.load().allow_networks == (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 
 
+def test_networks_in_the_file_are_texts(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text('allow_networks = ["10.0.0.0/8"]\n')
+    assert Settings.load(config=file).allow_networks == (ipaddress.ip_network("10.0.0.0/8"),)
+    file.write_text("allow_networks = [5]\n")  # as a number it would open 0.0.0.5
+    assert "'5' is not a network" in refusal(config=file)
+
+
 @pytest.mark.parametrize(
     ("name", "value", "right"),
     [
