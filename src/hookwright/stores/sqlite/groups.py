@@ -24,8 +24,9 @@ import msgspec
 from hookwright.errors import CallerError, Invalid, StoreUnavailable
 from hookwright.store import Command, Once, Remembered
 from hookwright.stores.sqlite.offload import Offload
-from hookwright.stores.sqlite.registry import WRITERS
+from hookwright.stores.sqlite.registry import WRITERS, load_sql
 
+SQL = load_sql("idempotency_keys")
 MOST_PER_GROUP = 128
 MOST_ROWS = 500
 """About 20 ms of statements. A command of more rows than that (a fan-out to thousands) is a group of its own."""
@@ -130,9 +131,7 @@ class Groups:
         return WRITERS[type(command)](self._connection, command)
 
     def _once(self, once: Once[Any], command: Command[Any]) -> Any:
-        row = self._connection.execute(
-            "select fingerprint, answer from idempotency_keys where key = ? and expires_at > ?", (once.key, once.now)
-        ).fetchone()
+        row = self._connection.execute(SQL.find, (once.key, once.now)).fetchone()
         if row is not None:
             fingerprint, answer = row
             if fingerprint != once.fingerprint:
@@ -141,10 +140,7 @@ class Groups:
                 )
             return Remembered(answer)
         result = self._handle(command)
-        self._connection.execute(
-            "insert or replace into idempotency_keys (key, fingerprint, answer, expires_at) values (?, ?, ?, ?)",
-            (once.key, once.fingerprint, once.remember(result), once.expires_at),
-        )
+        self._connection.execute(SQL.keep, (once.key, once.fingerprint, once.remember(result), once.expires_at))
         return result
 
     def _fail(self, group: list[_Item], error: Exception) -> None:

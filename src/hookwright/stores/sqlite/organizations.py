@@ -94,7 +94,7 @@ def _to_key(row: tuple[Any, ...]) -> ApiKey:
 
 @reads(HasOrganizations)
 def has_organizations(db: apsw.Connection, query: HasOrganizations) -> bool:
-    return db.execute("select 1 from organizations limit 1").fetchone() is not None
+    return db.execute(SQL.any_organization).fetchone() is not None
 
 
 @writes(KeepAnswer)

@@ -3,6 +3,9 @@
 -- name: ensure
 insert into organizations (id, created_at) values (:organization, :now) on conflict do nothing
 
+-- name: any_organization
+select 1 from organizations limit 1
+
 -- name: insert_key
 insert into api_keys (id, organization, name, digest, scopes, created_at, expires_at, revoked_at)
 values (:id, :organization, :name, :digest, :scopes, :created_at, :expires_at, :revoked_at)
