@@ -14,7 +14,7 @@ from hookwright.domain.messages import Content, Message
 from hookwright.ids import Minter
 from hookwright.store import Store
 from hookwright.store.applications import CreateApplication
-from hookwright.store.deliveries import ClaimDue, Release, Resend, Settle, Settlement
+from hookwright.store.deliveries import ClaimDue, EndpointStats, Release, Resend, Settle, Settlement
 from hookwright.store.endpoints import CreateEndpoint
 from hookwright.store.messages import CreateMessage
 
@@ -34,6 +34,7 @@ class World:
         self.mint = Minter(lambda size: next(ticks).to_bytes(size, "big"))
         self.now = NOW
         self.app = ""
+        self._endpoints: list[Endpoint] = []
 
     async def application(self, **fields: Any) -> Application:
         ident = self.mint.mint("app", self.now)
@@ -48,7 +49,9 @@ class World:
         return EndpointRecord(endpoint, (SealedSecret(b"first", self.now),), headers)
 
     async def endpoint(self, **fields: Any) -> Endpoint:
-        return await self.store.write(CreateEndpoint(record=self.record(**fields), most=100))
+        endpoint = await self.store.write(CreateEndpoint(record=self.record(**fields), most=100))
+        self._endpoints.append(endpoint)
+        return endpoint
 
     async def message(self, *endpoints: Endpoint, body: bytes = b"{}", owner: int = 0, **fields: Any) -> Message:
         ident, at = self.mint.mint_timed("msg", self.now)
@@ -60,6 +63,14 @@ class World:
         )
         await self.store.write(CreateMessage(message=message, content=Content(body), deliveries=deliveries))
         return message
+
+    async def under_way(self) -> int:
+        """How many messages are on their way, each counted at each of the endpoints made here."""
+        every = [
+            await self.store.read(EndpointStats(application=one.application, endpoint=one.id, since=0, until=self.now + HOUR))
+            for one in self._endpoints
+        ]
+        return sum(stats.pending + stats.sending for stats in every)
 
     async def resend(self, message: Message, endpoint: Endpoint) -> Delivery:
         return await self.store.write(Resend(application=message.application, endpoint=endpoint.id, message=message.id, now=self.now))

@@ -4,14 +4,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from hookwright.domain.deliveries import Key, State, Status
+from hookwright.domain.deliveries import State, Status
 from hookwright.domain.messages import Content
 from hookwright.domain.pages import PageRequest
 from hookwright.errors import NotFound
-from hookwright.store.deliveries import CountLive
 from hookwright.store.endpoints import DeleteEndpoint
 from hookwright.store.messages import (
-    DeliveryKeys,
     ExpungeContent,
     FindMessage,
     FoundMessage,
@@ -254,18 +252,6 @@ def test_destinations_say_truly_whether_more_follow(stores: OpenStore) -> None:
     check(stores, story)
 
 
-def test_the_keys_of_a_message_are_those_of_every_round_live_or_ended(stores: OpenStore) -> None:
-    async def story(world: World) -> None:
-        endpoint = await world.endpoint()
-        message = await world.message(endpoint)
-        await world.attempt(message, endpoint, State.SUCCESS)
-        await world.resend(message, endpoint)
-        keys = await world.store.read(DeliveryKeys(application=world.app, message=message.id))
-        assert keys == [Key(endpoint.id, message.id, 0), Key(endpoint.id, message.id, 1)]
-
-    check(stores, story)
-
-
 def test_an_expunged_content_is_gone_and_what_was_on_its_way_is_canceled(stores: OpenStore) -> None:
     async def story(world: World) -> None:
         ends = [await world.endpoint() for _ in range(2)]
@@ -275,7 +261,7 @@ def test_an_expunged_content_is_gone_and_what_was_on_its_way_is_canceled(stores:
         assert await world.store.read(FindMessage(application=world.app, ref=message.id)) == FoundMessage(message, None)
         assert await statuses(world, ends[0].id) == {message.id: Status(State.SUCCESS)}
         assert await statuses(world, ends[1].id) == {message.id: Status(State.CANCELED)}
-        assert await world.store.read(CountLive()) == 0
+        assert await world.under_way() == 0
 
     check(stores, story)
 

@@ -5,14 +5,15 @@ from typing import Any
 
 import pytest
 
-from hookwright.domain.deliveries import Delivery, Key
+from hookwright.domain.deliveries import Delivery, Key, State
 from hookwright.domain.endpoints import Endpoint
 from hookwright.domain.messages import Content, Message
+from hookwright.domain.pages import PageRequest
 from hookwright.errors import Conflict, NotFound
 from hookwright.store.applications import DeleteApplication
-from hookwright.store.deliveries import ClaimDue, CountLive, Forget
+from hookwright.store.deliveries import ClaimDue, Forget
 from hookwright.store.endpoints import DeleteEndpoint
-from hookwright.store.messages import CreateMessage, DeliveryKeys, FindMessage
+from hookwright.store.messages import CreateMessage, FindMessage, ListDestinations
 
 from .conftest import OpenStore
 from .makers import HOUR, ORG, OWNER, World, check
@@ -41,8 +42,12 @@ def test_a_message_and_all_its_deliveries_are_there_after_reopening(stores: Open
             found = await store.read(FindMessage(application=world.app, ref=command.message.id))
             assert found is not None
             assert (found.message, found.content) == (command.message, command.content)
-            keys = await store.read(DeliveryKeys(application=world.app, message=command.message.id))
-            assert keys == [Key(one.id, command.message.id), Key(two.id, command.message.id)]
+            page = PageRequest(order="ascending")
+            destinations = await store.read(ListDestinations(application=world.app, message=command.message.id, page=page))
+            assert [(each.endpoint.id, each.status.state) for each in destinations.data] == [
+                (one.id, State.PENDING),
+                (two.id, State.PENDING),
+            ]
 
     asyncio.run(story())
 
@@ -52,7 +57,8 @@ def test_a_message_without_deliveries_is_stored_all_the_same(stores: OpenStore) 
         command = creation(world)
         await world.store.write(command)
         assert await world.store.read(FindMessage(application=world.app, ref=command.message.id)) is not None
-        assert await world.store.read(CountLive()) == 0
+        destinations = ListDestinations(application=world.app, message=command.message.id, page=PageRequest())
+        assert (await world.store.read(destinations)).data == []
 
     check(stores, story)
 
@@ -65,7 +71,7 @@ def test_an_event_id_that_was_used_is_a_conflict_and_leaves_nothing(stores: Open
         with pytest.raises(Conflict):
             await world.store.write(again)
         assert await world.store.read(FindMessage(application=world.app, ref=again.message.id)) is None
-        assert await world.store.read(CountLive()) == 1
+        assert await world.under_way() == 1
 
     check(stores, story)
 
@@ -85,7 +91,7 @@ def test_a_conflict_in_a_group_is_the_answer_of_that_item_alone(stores: OpenStor
         commands = [creation(world, endpoint, event_id=event_id) for event_id in ("a", "b", "a", None, "c")]
         answers = await asyncio.gather(*(world.store.write(command) for command in commands), return_exceptions=True)
         assert [isinstance(answer, Conflict) for answer in answers] == [False, False, True, False, False]
-        assert await world.store.read(CountLive()) == 4
+        assert await world.under_way() == 4
 
     check(stores, story)
 

@@ -15,7 +15,7 @@ import pytest
 from hookwright.domain.endpoints import Endpoint
 from hookwright.errors import StoreRefused, StoreUnavailable
 from hookwright.store.applications import FindApplication
-from hookwright.store.deliveries import ClaimDue, CountLive, OpenNode
+from hookwright.store.deliveries import ClaimDue, OpenNode
 from hookwright.store.messages import FindMessage
 from hookwright.stores.sqlite import groups
 from hookwright.stores.sqlite.store import SqliteStore, open_store
@@ -100,13 +100,13 @@ def test_a_full_disk_is_said_so_and_over_as_soon_as_there_is_room(tmp_path: Path
                 with pytest.raises(StoreUnavailable, match="the disk is full"):
                     await world.message(endpoint, body=b"x" * 100_000)
             assert all([await found(world, ident) for ident in kept])
-            assert await store.read(CountLive()) == len(kept)
+            assert await world.under_way() == len(kept)
             disk.room = None
             kept.append((await world.message(endpoint, body=b"x" * 4000)).id)
         async with open_store(tmp_path / "store.db") as store:
             world.store = store
             assert all([await found(world, ident) for ident in kept])
-            assert await store.read(CountLive()) == len(kept)
+            assert await world.under_way() == len(kept)
 
     asyncio.run(story())
 
@@ -183,9 +183,9 @@ def test_a_failing_disk_keeps_nothing_of_the_group_and_every_caller_is_told(tmp_
             answers = await asyncio.gather(*(world.message(endpoint) for _ in range(10)), return_exceptions=True)
             assert [type(answer) for answer in answers] == [StoreUnavailable] * 10
             disk.fails = set()
-            assert await store.read(CountLive()) == 0
+            assert await world.under_way() == 0
             await world.message(endpoint)
-            assert await store.read(CountLive()) == 1
+            assert await world.under_way() == 1
 
     asyncio.run(story())
 
@@ -285,7 +285,7 @@ def test_whatever_fails_when_what_was_acknowledged_is_there_and_what_was_refused
         async with open_store(tmp_path / "store.db") as store:
             world.store = store
             assert all([await found(world, ident) for ident in kept])
-            assert await store.read(CountLive()) == len(kept)
+            assert await world.under_way() == len(kept)
             assert apsw.Connection(str(tmp_path / "store.db")).execute("pragma integrity_check").get == "ok"
 
     asyncio.run(story())

@@ -31,17 +31,31 @@ class Claimed(msgspec.Struct, frozen=True):
     content: Content | None
 
 
+class SetAside(msgspec.Struct, frozen=True):
+    """A live row that cannot be read, or whose message cannot, and what is wrong; no payload is in that."""
+
+    key: Key
+    problem: str
+
+
+SET_ASIDE_MS = 3_600_000
+"""Long enough that a damaged row costs nothing, short enough that a mended one is not forgotten."""
+
+
 class ClaimedRows(msgspec.Struct, frozen=True):
     """`next_due_at`: when the earliest of the endpoint's rows that were not claimed is due (Unix ms), if there is one."""
 
     claimed: tuple[Claimed, ...]
     next_due_at: int | None
+    set_aside: tuple[SetAside, ...] = ()
 
 
 class ClaimDue(Command[ClaimedRows], frozen=True, kw_only=True):
     """Own up to `limit` unowned rows of one endpoint that are due at `now`, earliest first.
 
-    It stops before the bodies it would return exceed `most_bytes` together (but returns at least one row).
+    It stops before the bodies it would return exceed `most_bytes` together (but returns at least one row). A row that
+    cannot be read keeps no other from being claimed: it stays live and unowned (P2), is due again `SET_ASIDE_MS` later,
+    and the answer names it.
     """
 
     endpoint: str
@@ -167,10 +181,6 @@ class EndpointStats(Query[Stats], frozen=True, kw_only=True):
     endpoint: str
     since: int
     until: int
-
-
-class CountLive(Query[int], frozen=True, kw_only=True):
-    """How many live deliveries there are in all; for `demo`, tests and the doctor."""
 
 
 class Forget(Command[int], frozen=True, kw_only=True):

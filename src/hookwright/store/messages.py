@@ -2,7 +2,7 @@
 
 import msgspec
 
-from hookwright.domain.deliveries import Delivery, Key, Status
+from hookwright.domain.deliveries import Delivery, Status
 from hookwright.domain.endpoints import Endpoint
 from hookwright.domain.messages import Content, Message
 from hookwright.domain.pages import Page, PageRequest
@@ -99,10 +99,3 @@ class ListDestinations(Query[Page[Destination]], frozen=True, kw_only=True):
     application: str
     message: str
     page: PageRequest
-
-
-class DeliveryKeys(Query[list[Key]], frozen=True, kw_only=True):
-    """Every delivery of a message, live or ended; for tests and the doctor."""
-
-    application: str
-    message: str

@@ -14,30 +14,31 @@ import msgspec
 from hookwright.domain.attempts import Attempt
 from hookwright.domain.deliveries import FINAL, Delivery, Key, State, Trigger
 from hookwright.domain.messages import Content, Message
-from hookwright.errors import BadRequest, NotFound
+from hookwright.errors import BadRequest, NotFound, Unreadable
 from hookwright.store.deliveries import (
+    SET_ASIDE_MS,
     CancelDeliveries,
     ClaimDue,
     Claimed,
     ClaimedRows,
-    CountLive,
     DueEndpoint,
     DueEndpoints,
     Forget,
     OpenNode,
     Release,
     Resend,
+    SetAside,
     Settle,
     Settlement,
     TakeOver,
 )
+from hookwright.stores.sqlite.decoding import member, names, text
 from hookwright.stores.sqlite.messages import insert_delivery
 from hookwright.stores.sqlite.registry import load_sql, reads, writes
 
 SQL = load_sql("deliveries")
 HOUR = 3_600_000
 _json = msgspec.json.Encoder()
-_strings = msgspec.json.Decoder(tuple[str, ...])
 _COUNT = {State.SUCCESS: SQL.count_success, State.FAIL: SQL.count_fail, State.CANCELED: SQL.count_canceled}
 _RANK = {State.SUCCESS: 0, State.FAIL: 1, State.CANCELED: 2}
 
@@ -63,9 +64,14 @@ def due_endpoints(db: apsw.Connection, query: DueEndpoints) -> list[DueEndpoint]
 @writes(ClaimDue)
 def claim_due(db: apsw.Connection, command: ClaimDue) -> ClaimedRows:
     claimed: list[Claimed] = []
+    set_aside: list[SetAside] = []
     size = 0
     for row in db.execute(SQL.due_rows, (command.endpoint, command.now, command.limit)):
-        item = _claimed(command, row)
+        try:
+            item = _claimed(command, row)
+        except Unreadable as error:
+            set_aside.append(SetAside(Key(command.endpoint, row[0], row[1]), str(error)))
+            continue
         size += len(item.content.body) if item.content else 0
         if claimed and size > command.most_bytes:
             break
@@ -73,22 +79,30 @@ def claim_due(db: apsw.Connection, command: ClaimDue) -> ClaimedRows:
     for item in claimed:
         key = item.delivery.key
         db.execute(SQL.own, (command.owner, key.endpoint, key.message, key.round))
+    for damaged in set_aside:
+        key = damaged.key
+        db.execute(SQL.set_aside, (command.now + SET_ASIDE_MS, key.endpoint, key.message, key.round))
     next_due_at: Any = db.execute(SQL.next_due, (command.endpoint,)).fetchall()[0][0]
-    return ClaimedRows(tuple(claimed), next_due_at)
+    return ClaimedRows(tuple(claimed), next_due_at, tuple(set_aside))
 
 
 def _claimed(command: ClaimDue, row: tuple[Any, ...]) -> Claimed:
-    (message, round, application, organization, trigger, attempts, due_at, created_at,
+    """Raises Unreadable."""
+    (message, round, trigger, attempts, due_at, created_at, application, organization,
      event_type, event_id, channels, expires_at, content_type, body) = row  # fmt: skip
+    if event_type is None:
+        raise Unreadable("its message is not there")
+    application, organization = text("application", application), text("organization", organization)
     delivery = Delivery(
         key=Key(command.endpoint, message, round), application=application, organization=organization,
-        trigger=Trigger(trigger), attempts=attempts, due_at=due_at, owner=command.owner, created_at=created_at,
+        trigger=member("trigger", Trigger, trigger), attempts=attempts, due_at=due_at, owner=command.owner, created_at=created_at,
     )  # fmt: skip
     stored = Message(
-        id=message, organization=organization, application=application, event_type=event_type, event_id=event_id,
-        channels=_strings.decode(channels) if channels else None, created_at=created_at, content_expires_at=expires_at,
+        id=message, organization=organization, application=application, event_type=text("event_type", event_type),
+        event_id=None if event_id is None else text("event_id", event_id), channels=names("channels", channels),
+        created_at=created_at, content_expires_at=expires_at,
     )  # fmt: skip
-    return Claimed(delivery, stored, None if body is None else Content(body, content_type))
+    return Claimed(delivery, stored, None if body is None else Content(body, text("content_type", content_type)))
 
 
 @writes(Settle)
@@ -126,7 +140,7 @@ def end_delivery(
     A message counts once per endpoint, in the hour of its creation (`created_at`, the same time as its id carries), by
     the best that any of its rounds came to: success, else fail, else canceled.
     """
-    before = [State(row[0]) for row in db.execute(SQL.ended_states, (key.endpoint, key.message))]
+    before = [row[0] for row in db.execute(SQL.ended_states, (key.endpoint, key.message)) if row[0] in _RANK]
     db.execute(
         SQL.insert_outcome,
         (key.endpoint, key.message, key.round, application, organization, trigger, state, attempts, last_attempt, now),
@@ -193,12 +207,6 @@ def resend(db: apsw.Connection, command: Resend) -> Delivery:
     )  # fmt: skip
     insert_delivery(db, delivery)
     return delivery
-
-
-@reads(CountLive)
-def count_live(db: apsw.Connection, query: CountLive) -> int:
-    count: Any = db.execute(SQL.count_live).fetchall()[0][0]
-    return int(count)
 
 
 @writes(Forget)

@@ -7,12 +7,11 @@ from typing import Any, TypeVar
 import apsw
 import msgspec
 
-from hookwright.domain.deliveries import Key, Status
+from hookwright.domain.deliveries import Status
 from hookwright.domain.messages import Content, Message
 from hookwright.domain.pages import Page
 from hookwright.errors import NotFound
 from hookwright.store.messages import (
-    DeliveryKeys,
     Destination,
     EndpointMessage,
     ExpungeContent,
@@ -23,6 +22,7 @@ from hookwright.store.messages import (
     ListMessages,
     MessageFilter,
 )
+from hookwright.stores.sqlite.decoding import names
 from hookwright.stores.sqlite.deliveries import cancel
 from hookwright.stores.sqlite.endpoints import endpoints_by_id
 from hookwright.stores.sqlite.keysets import Keyset, gather, keyset, replace
@@ -33,7 +33,6 @@ T = TypeVar("T")
 SQL = load_sql("messages_read")
 MOST_BYTES = 16 * 2**20
 """Of contents in one page: what a page of bodies may take in memory. A page that would be larger ends early."""
-_names = msgspec.json.Decoder(tuple[str, ...]).decode
 
 
 @writes(ExpungeContent)
@@ -85,11 +84,6 @@ def list_destinations(db: apsw.Connection, query: ListDestinations) -> Page[Dest
     return replace(page, [Destination(endpoints[ident], status) for ident, status in page.data if ident in endpoints])
 
 
-@reads(DeliveryKeys)
-def delivery_keys(db: apsw.Connection, query: DeliveryKeys) -> list[Key]:
-    return [Key(*row) for row in db.execute(SQL.keys, {"application": query.application, "message": query.message})]
-
-
 def to_message(row: tuple[Any, ...]) -> Message:
     """The value of a row, its columns in the order that `messages_read.sql` names them."""
     return Message(
@@ -98,7 +92,7 @@ def to_message(row: tuple[Any, ...]) -> Message:
         application=row[2],
         event_type=row[3],
         event_id=row[4],
-        channels=None if row[5] is None else _names(row[5]),
+        channels=names("channels", row[5]),
         created_at=row[6],
         content_expires_at=row[7],
     )

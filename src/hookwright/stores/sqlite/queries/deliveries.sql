@@ -17,11 +17,12 @@ from waiting
 join endpoints on endpoints.id = waiting.endpoint and endpoints.disabled_reason is null and endpoints.deleted_at is null
 limit :limit
 
--- name: due_rows
-select d.message, d.round, d.application, d.organization, d.trigger, d.attempts, d.due_at, d.created_at,
-       m.event_type, m.event_id, m.channels, m.content_expires_at, c.content_type, c.body
+-- name: due_rows  (with rows whose message is gone, and texts as blobs: one that cannot be read must not end the reading)
+select d.message, d.round, d.trigger, d.attempts, d.due_at, d.created_at,
+       cast(d.application as blob), cast(d.organization as blob), cast(m.event_type as blob), cast(m.event_id as blob),
+       cast(m.channels as blob), m.content_expires_at, cast(c.content_type as blob), c.body
 from deliveries d indexed by deliveries_due
-join messages m on m.application = d.application and m.id = d.message
+left join messages m on m.application = d.application and m.id = d.message
 left join contents c on c.message = d.message
 where d.endpoint = ? and d.owner = 0 and d.due_at <= ?
 order by d.due_at
@@ -32,6 +33,9 @@ select min(due_at) from deliveries indexed by deliveries_due where endpoint = ? 
 
 -- name: own
 update deliveries set owner = ? where endpoint = ? and message = ? and round = ?
+
+-- name: set_aside
+update deliveries set due_at = ? where endpoint = ? and message = ? and round = ?
 
 -- name: reschedule
 update deliveries set owner = 0, attempts = attempts + 1, due_at = ?
@@ -98,9 +102,6 @@ select m.organization, m.created_at,
        (select max(round) from deliveries where endpoint = :endpoint and message = m.id),
        (select max(round) from outcomes where endpoint = :endpoint and message = m.id)
 from messages m where m.application = :application and m.id = :message
-
--- name: count_live
-select count(*) from deliveries
 
 -- name: expired_contents
 delete from contents where message in (select message from contents indexed by contents_expiry where expires_at <= ? order by expires_at limit ?)

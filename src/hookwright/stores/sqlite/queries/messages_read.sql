@@ -39,9 +39,3 @@ delete from contents where message = :message
 select endpoint, message, round, application, organization, trigger, attempts, created_at
 from deliveries
 where message = :message
-
--- name: keys -- of every delivery, live or ended
-select endpoint, message, round from deliveries where message = :message and application = :application
-union
-select endpoint, message, round from outcomes where message = :message and application = :application
-order by endpoint, round
