@@ -257,6 +257,14 @@ class Settings(BaseSettings):
         ge=1,
         le=1_000_000,
     )
+    max_connections_per_address: int | None = _option(
+        None,
+        "connections",
+        "Of those, the most from one address; one more is answered 503.",
+        "None: behind a proxy all callers come from the proxy's address. Set it where callers connect directly.",
+        ge=1,
+        le=1_000_000,
+    )
     portal_url: Annotated[str, AfterValidator(_portal)] | None = _option(
         None,
         "url",
@@ -325,6 +333,7 @@ class Settings(BaseSettings):
             request_seconds=self.request_seconds,
             keep_alive_seconds=self.keep_alive_seconds,
             max_connections=self.max_connections,
+            max_connections_per_address=self.max_connections_per_address,
         )
 
     def unsafe_switches(self) -> list[str]:

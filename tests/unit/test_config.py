@@ -167,8 +167,12 @@ def test_a_malformed_ring_is_refused_and_not_shown(ring: str) -> None:
 
 
 def test_limits_carry_the_settings() -> None:
-    limits = Settings.load(header_bytes=2048, max_connections=7, keep_alive_seconds=3).limits()
-    assert (limits.header_bytes, limits.max_connections, limits.keep_alive_seconds) == (2048, 7, 3.0)
+    limits = Settings.load(header_bytes=2048, max_connections=7, max_connections_per_address=2, keep_alive_seconds=3).limits()
+    assert (limits.header_bytes, limits.max_connections, limits.max_connections_per_address, limits.keep_alive_seconds) == (2048, 7, 2, 3.0)
+
+
+def test_behind_a_proxy_the_defaults_take_all_callers_from_its_one_address() -> None:
+    assert Settings.load().limits().max_connections_per_address is None
 
 
 # The key file
