@@ -45,7 +45,7 @@ class HTTPValidationError(BaseModel):
     detail: list[ValidationErrorItem]
 
 
-def documented(*, without: frozenset[int] = frozenset()) -> dict[int | str, dict[str, Any]]:
+def documented() -> dict[int | str, dict[str, Any]]:
     """The error responses of every operation, for the `responses` of its route or router."""
     texts = {
         400: "The request cannot be carried out as it is",
@@ -57,11 +57,8 @@ def documented(*, without: frozenset[int] = frozenset()) -> dict[int | str, dict
         500: "Our mistake; the detail carries the id under which it was logged",
         503: "Nothing was stored; try again after the seconds in Retry-After",
     }
-    shapes: dict[int | str, dict[str, Any]] = {
-        status: {"model": HttpErrorOut, "description": text} for status, text in texts.items() if status not in without
-    }
-    if 422 not in without:
-        shapes[422] = {"model": HTTPValidationError, "description": "One or more values are not acceptable"}
+    shapes: dict[int | str, dict[str, Any]] = {status: {"model": HttpErrorOut, "description": text} for status, text in texts.items()}
+    shapes[422] = {"model": HTTPValidationError, "description": "One or more values are not acceptable"}
     return shapes
 
 
