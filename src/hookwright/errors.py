@@ -9,9 +9,10 @@
     |   +-- Conflict              409
     |   +-- PayloadTooLarge       413
     |   +-- Invalid               422: a list of problems, each with its place
-    +-- StoreError                the database; the API answers 503 with Retry-After
+    +-- StoreError                the database; the API answers 503 with Retry-After, unless said otherwise
     |   +-- StoreUnavailable      full disk, I/O error: nothing was acknowledged, try again
     |   +-- StoreRefused          at start: not our database, corrupt, locked by another process, unwritable
+    |   +-- Unreadable            one stored row is damaged: 500, until somebody mends it; all others can be read
     +-- ConfigurationError        at start: an option's name, the value it had and what would be right
     +-- VaultError                a sealed value cannot be opened: unknown key, tampered bytes
 
@@ -105,6 +106,10 @@ class StoreUnavailable(StoreError):
 
 class StoreRefused(StoreError):
     """The database cannot be used at all; the process does not start."""
+
+
+class Unreadable(StoreError):
+    """One stored row cannot be read; the text says what is wrong with it. It would be no better at another try."""
 
 
 class ConfigurationError(HookwrightError):

@@ -320,6 +320,8 @@ class Dispatcher:
     def _claimed(self, lane: Lane, rows: ClaimedRows) -> None:
         for claimed in rows.claimed:
             self.admit(from_claim(claimed))
+        for damaged in rows.set_aside:
+            log.error("delivery %s cannot be read and is set aside for an hour: %s", damaged.key, damaged.problem)
         if rows.next_due_at is not None:
             self.wake(lane.endpoint, rows.next_due_at)
 

@@ -10,6 +10,7 @@ from hookwright.domain.pages import Page
 from hookwright.errors import Conflict, NotFound
 from hookwright.store import CHANGED
 from hookwright.store.applications import CreateApplication, DeleteApplication, FindApplication, ListApplications, UpdateApplication
+from hookwright.stores.sqlite.decoding import texts
 from hookwright.stores.sqlite.keysets import gather, keyset
 from hookwright.stores.sqlite.registry import load_sql, reads, writes
 
@@ -84,7 +85,7 @@ def _to_application(row: tuple[Any, ...]) -> Application:
         id=row[1],
         uid=row[2],
         name=row[3],
-        metadata=msgspec.json.decode(row[4]),
+        metadata=texts("metadata", row[4]),
         throttle_rate=row[5],
         created_at=row[6],
         updated_at=row[7],

@@ -3,18 +3,17 @@
 from typing import Any
 
 import apsw
-import msgspec
 
 from hookwright.domain.attempts import Attempt
 from hookwright.domain.deliveries import Key, State, Trigger
 from hookwright.domain.pages import Page
 from hookwright.errors import NotFound
 from hookwright.store.attempts import ExpungeResponse, FindAttempt, ListAttempts
+from hookwright.stores.sqlite.decoding import member, names
 from hookwright.stores.sqlite.keysets import gather, keyset
 from hookwright.stores.sqlite.registry import load_sql, reads, writes
 
 SQL = load_sql("attempts")
-_names = msgspec.json.Decoder(tuple[str, ...]).decode
 
 
 @writes(ExpungeResponse)
@@ -50,12 +49,12 @@ def to_attempt(row: tuple[Any, ...]) -> Attempt:
         key=Key(row[1], row[2], row[3]),
         application=row[4],
         organization=row[5],
-        trigger=Trigger(row[6]),
+        trigger=member("trigger", Trigger, row[6]),
         number=row[7],
         url=row[8],
         event_type=row[9],
-        channels=None if row[10] is None else _names(row[10]),
-        state=State(row[11]),
+        channels=names("channels", row[10]),
+        state=member("state", State, row[11]),
         response_status=row[12],
         response=row[13],
         truncated=bool(row[14]),

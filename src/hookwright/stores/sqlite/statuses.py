@@ -7,6 +7,7 @@ from typing import Any
 import apsw
 
 from hookwright.domain.deliveries import Delivery, Key, State, Status, Trigger, headline
+from hookwright.stores.sqlite.decoding import member
 from hookwright.stores.sqlite.keysets import Keyset
 from hookwright.stores.sqlite.registry import load_sql
 
@@ -47,7 +48,7 @@ def _delivery(row: tuple[Any, ...], key: Key) -> Delivery:
         key=key,
         application=row[4],
         organization=row[5],
-        trigger=Trigger(row[6]),
+        trigger=member("trigger", Trigger, row[6]),
         attempts=row[7],
         due_at=row[8],
         owner=row[9],
@@ -57,6 +58,6 @@ def _delivery(row: tuple[Any, ...], key: Key) -> Delivery:
 
 def _status(rounds: list[tuple[Delivery, int | None]]) -> Status:
     return headline(
-        [State(state) for _, state in rounds if state is not None],
+        [member("state", State, state) for _, state in rounds if state is not None],
         [delivery for delivery, state in rounds if state is None],
     )

@@ -8,7 +8,7 @@ from typing import Any, TypeVar, overload
 
 import apsw
 
-from hookwright.errors import StoreRefused, StoreUnavailable
+from hookwright.errors import StoreRefused, StoreUnavailable, Unreadable
 from hookwright.store import Command, Once, Query, Remembered
 from hookwright.stores.sqlite import (
     applications,
@@ -72,6 +72,8 @@ class SqliteStore:
                 return handler(self._reader, query)
         except (apsw.IOError, apsw.CorruptError, apsw.BusyError, apsw.FullError, apsw.CantOpenError) as error:
             raise StoreUnavailable(f"the database cannot be read now: {error}") from error
+        except UnicodeDecodeError as error:
+            raise Unreadable(str(error)) from error
 
     async def close(self) -> None:
         await self._groups.drain()

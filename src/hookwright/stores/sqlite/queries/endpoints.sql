@@ -59,6 +59,9 @@ from endpoints indexed by endpoints_live
 where application = :application and id >= :low and id < :high and deleted_at is null
 order by id desc
 
+-- name: live_ids
+select id from endpoints indexed by endpoints_live where application = :application and deleted_at is null order by id
+
 -- name: count
 select count(*) from endpoints indexed by endpoints_live where application = :application and deleted_at is null
 
