@@ -2,8 +2,8 @@
 
 Rules this module keeps:
 - One algorithm, HS256, whatever a token's header says; the key is the configured secret's bytes.
-- A token that was verified once is remembered (bounded), so a request costs no signature and no digest. What can
-  change meanwhile (expiry, revocation) is judged on every request all the same.
+- Who presented a token that was verified once is remembered (see `principals`), so a request costs no signature. What
+  can change meanwhile (expiry, revocation) is judged on every request all the same.
 - A token has one spelling. PyJWT's decoder overlooks padding and foreign characters, so a text that RFC 7515 section 3.1
   does not allow is refused; one without `jti` is named by what was signed, for a signature has several spellings (the
   unused bits of its last character). Else an ended token would live on under another spelling.
@@ -14,21 +14,20 @@ Rules this module keeps:
 import hashlib
 import hmac
 import re
-from typing import Any, TypeVar
+from typing import Any
 
 import jwt
 
 from hookwright.clock import Clock
 from hookwright.domain.credentials import ApiKey, Principal, Revocation
 from hookwright.domain.tokens import KEY_MARK, ended, format_key, parse_key, read_claims
+from hookwright.engine.principals import Principals, mark_of
 from hookwright.errors import Unauthenticated
 from hookwright.store import Once, Remembered, Store
 from hookwright.store.organizations import CreateApiKey, EnsureOrganization, FindApiKey, ListRevocations, Revoke, RevokeApiKey
 
-R = TypeVar("R")
-
 ALGORITHM = "HS256"
-MAX_REMEMBERED = 10_000
+MOST_ORGANIZATIONS = 10_000
 MAX_TOKEN = 8_192
 TEN_YEARS = 10 * 365 * 86_400_000
 _INVALID = "Invalid token"
@@ -53,23 +52,26 @@ class Credentials:
     def __init__(self, store: Store, clock: Clock, secret: str) -> None:
         self._store, self._clock = store, clock
         self._secret = secret.encode()
-        self._remembered: dict[str, Principal] = {}
+        self._remembered = Principals()
         self._organizations: dict[str, None] = {}
         self._revocations: dict[str, list[Revocation]] | None = None
         self._ends = 0  # grows with every revocation: what was read before one and kept after it would undo it
 
     async def verify(self, token: str) -> Principal:
         """Who presents this bearer token. Raises Unauthenticated, saying what is wrong with it, as LoggedOut too."""
-        principal = self._remembered.get(token)
+        if len(token) > MAX_TOKEN:
+            raise Unauthenticated(_INVALID)
+        mark = mark_of(token)
+        principal = self._remembered.get(mark)
         if principal is None:
             before = self._ends
             principal = await self._examine(token)
             await self._ensure(principal.organization)
             if before == self._ends:
-                _remember(self._remembered, token, principal)
+                self._remembered.put(mark, principal)
         now = self._clock.now()
         if principal.expires_at is not None and principal.expires_at <= now:
-            self._remembered.pop(token, None)
+            self._remembered.drop(mark)
             raise Unauthenticated("The token has expired")
         if principal.application is not None:
             if self._revocations is None:
@@ -118,8 +120,7 @@ class Credentials:
 
         def tell(_: ApiKey) -> None:
             self._ends += 1
-            for token in [token for token, principal in self._remembered.items() if principal.credential == key_id]:
-                del self._remembered[token]
+            self._remembered.drop_credential(key_id)
 
         command = RevokeApiKey(organization=organization, id=key_id, now=self._clock.now())
         return await self._store.write(command, once=once, on_commit=tell)
@@ -127,11 +128,11 @@ class Credentials:
     async def _ensure(self, organization: str) -> None:
         if organization not in self._organizations:
             await self._store.write(EnsureOrganization(organization=organization, now=self._clock.now()))
-            _remember(self._organizations, organization, None)
+            self._organizations[organization] = None
+            if len(self._organizations) > MOST_ORGANIZATIONS:
+                del self._organizations[next(iter(self._organizations))]
 
     async def _examine(self, token: str) -> Principal:
-        if len(token) > MAX_TOKEN:
-            raise Unauthenticated(_INVALID)
         if token.startswith(KEY_MARK):
             return await self._examine_key(token)
         if hmac.compare_digest(token.encode(), self._secret):
@@ -181,9 +182,3 @@ def new_key(
 def digest(secret: str) -> bytes:
     """What is kept of a key's secret: 256 random bits need no slow hash."""
     return hashlib.sha256(secret.encode()).digest()
-
-
-def _remember(memory: dict[str, R], key: str, value: R) -> None:
-    while len(memory) >= MAX_REMEMBERED:
-        del memory[next(iter(memory))]
-    memory[key] = value
