@@ -179,6 +179,13 @@ def test_a_bad_wish_for_a_portal_token_is_named(api: Api, app: str, fields: dict
     assert problems(api("POST", f"/auth/app-portal-access/{app}", fields)) == [f"body.{place}"]
 
 
+def test_a_portal_token_that_would_be_too_long_to_be_taken_is_not_made(api: Api, app: str) -> None:
+    flags = [f"{number:0100}" for number in range(60)]
+    assert problems(api("POST", f"/auth/app-portal-access/{app}", {"featureFlags": flags})) == ["body.featureFlags"]
+    token = api.ok("POST", f"/auth/app-portal-access/{app}", {"featureFlags": flags[:50]})["token"]
+    assert Api(api.server, token, api.organization).ok("GET", f"/app/{app}")["uid"] == "mine"
+
+
 def test_a_read_only_token_may_look_and_not_touch(api: Api, app: str) -> None:
     portal = api.portal(app, readOnly=True)
     assert portal("GET", f"/app/{app}/endpoint").status_code == 200

@@ -16,8 +16,8 @@ from hookwright.api.models import WHOLE, Input, Names, Output, refuse
 from hookwright.domain.credentials import Principal, Revocation
 from hookwright.domain.tokens import DEFAULT_EXPIRY, JTI, MAX_EXPIRY, MIN_EXPIRY, Capability, portal_claims
 from hookwright.domain.urls import is_authority
-from hookwright.engine.credentials import TEN_YEARS, LoggedOut
-from hookwright.errors import BadRequest, Forbidden, NotFound
+from hookwright.engine.credentials import MAX_TOKEN, TEN_YEARS, LoggedOut
+from hookwright.errors import BadRequest, Forbidden, Invalid, NotFound
 from hookwright.store import Once, Remembered
 from hookwright.store.organizations import KeepAnswer
 
@@ -98,11 +98,13 @@ async def app_portal_access(
         read_only=bool(body.read_only),
         session_id=body.session_id,
     )
+    token = credentials_of(request).sign(claims)
+    if len(token) > MAX_TOKEN:
+        raise Invalid.at("body", "featureFlags", msg=f"make a token of {len(token)} bytes; none above {MAX_TOKEN} is accepted")
     key: Once[None] | None = await once(request, principal, now, lambda _: json.dumps(claims).encode())
     if key is not None and isinstance(kept := await services.store.write(KeepAnswer(), once=key), Remembered):
-        claims = json.loads(kept.answer)
+        token = credentials_of(request).sign(json.loads(kept.answer))
         response.headers["Idempotency-Replayed"] = "true"
-    token = credentials_of(request).sign(claims)
     return AppPortalAccessOut(url=_portal_url(base, application.id, token), token=token)
 
 
