@@ -81,6 +81,12 @@ class World:
         rows = {one.delivery.key.message: one.delivery for one in due.claimed}
         delivery = rows.pop(message.id)
         await self.store.write(Release(rows=tuple((other.key, other.fence, 0) for other in rows.values())))
+        return await self.settle(message, endpoint, delivery, state, due_at=due_at, **fields)
+
+    async def settle(
+        self, message: Message, endpoint: Endpoint, delivery: Delivery, state: State, *, due_at: int | None = None, **fields: Any
+    ) -> Attempt:
+        """Settle a claimed row; the attempt that it leaves."""
         values: dict[str, Any] = {
             "response_status": 200 if state == State.SUCCESS else 500, "response": b"ok", "event_type": message.event_type,
             "channels": message.channels, "url": endpoint.url, "duration_ms": 3,

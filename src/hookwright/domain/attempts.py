@@ -4,6 +4,9 @@ import msgspec
 
 from hookwright.domain.deliveries import Key, State, Trigger
 
+EXPUNGED = b"EXPUNGED"
+"""Stands where a response was removed."""
+
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """`response_status` is 0 when there was no answer; then `response` says why, in one line.

@@ -184,7 +184,8 @@ class EndpointStats(Query[Stats], frozen=True, kw_only=True):
 
 
 class Forget(Command[int], frozen=True, kw_only=True):
-    """Remove up to `limit` expired things (idempotency keys, revocations, contents past their retention).
+    """Remove what has expired: contents past their retention with the responses to their messages, which may quote them,
+    up to `limit` of these together; up to `limit` idempotency keys; revocations.
 
     The answer is how many went; called in slices by the janitor.
     """

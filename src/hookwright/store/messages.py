@@ -32,7 +32,10 @@ class CreateMessage(Command[Created], frozen=True, kw_only=True):
 
 
 class ExpungeContent(Command[None], frozen=True, kw_only=True):
-    """Remove the body; the message stays. Live deliveries of it end as canceled. Raises NotFound."""
+    """Remove the body, and what receivers answered, which may quote it; the message stays.
+
+    Live deliveries of it end as canceled. Raises NotFound.
+    """
 
     application: str
     message: str

@@ -4,7 +4,7 @@ from typing import Any
 
 import apsw
 
-from hookwright.domain.attempts import Attempt
+from hookwright.domain.attempts import EXPUNGED, Attempt
 from hookwright.domain.deliveries import Key, State, Trigger
 from hookwright.domain.pages import Page
 from hookwright.errors import NotFound
@@ -18,9 +18,16 @@ SQL = load_sql("attempts")
 
 @writes(ExpungeResponse)
 def expunge_response(db: apsw.Connection, command: ExpungeResponse) -> None:
-    db.execute(SQL.expunge_response, {"application": command.application, "message": command.message, "attempt": command.attempt})
+    of = {"application": command.application, "message": command.message, "attempt": command.attempt}
+    db.execute(SQL.expunge_response, of | {"expunged": EXPUNGED})
     if not db.changes():
         raise NotFound
+
+
+def expunge_responses(db: apsw.Connection, message: str, limit: int = -1) -> int:
+    """Remove what receivers answered to a message, at most `limit` times (-1: every time); how often that was."""
+    db.execute(SQL.expunge_responses, {"message": message, "expunged": EXPUNGED, "limit": limit})
+    return db.changes()
 
 
 @reads(FindAttempt)

@@ -11,7 +11,7 @@ from typing import Any
 import apsw
 import msgspec
 
-from hookwright.domain.attempts import Attempt
+from hookwright.domain.attempts import EXPUNGED, Attempt
 from hookwright.domain.deliveries import FINAL, Delivery, Key, State, Trigger
 from hookwright.domain.messages import Content, Message
 from hookwright.errors import BadRequest, NotFound, Unreadable
@@ -23,7 +23,6 @@ from hookwright.store.deliveries import (
     ClaimedRows,
     DueEndpoint,
     DueEndpoints,
-    Forget,
     OpenNode,
     Release,
     Resend,
@@ -159,7 +158,7 @@ def _insert_attempt(db: apsw.Connection, a: Attempt) -> None:
         SQL.insert_attempt,
         (
             a.key.message, a.id, a.key.endpoint, a.key.round, a.application, a.organization, a.trigger, a.number, a.url,
-            a.event_type, channels, a.state, a.response_status, a.response, a.truncated, a.started_at, a.duration_ms,
+            a.event_type, channels, a.state, a.response_status, a.response, a.truncated, a.started_at, a.duration_ms, EXPUNGED,
         ),
     )  # fmt: skip
 
@@ -207,13 +206,3 @@ def resend(db: apsw.Connection, command: Resend) -> Delivery:
     )  # fmt: skip
     insert_delivery(db, delivery)
     return delivery
-
-
-@writes(Forget)
-def forget(db: apsw.Connection, command: Forget) -> int:
-    gone = 0
-    for statement in (SQL.expired_contents, SQL.expired_keys):
-        db.execute(statement, (command.now, command.limit))
-        gone += db.changes()
-    db.execute(SQL.expired_revocations, (command.now,))
-    return gone + db.changes()

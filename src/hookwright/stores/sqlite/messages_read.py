@@ -22,6 +22,7 @@ from hookwright.store.messages import (
     ListMessages,
     MessageFilter,
 )
+from hookwright.stores.sqlite.attempts import expunge_responses
 from hookwright.stores.sqlite.decoding import names
 from hookwright.stores.sqlite.deliveries import cancel
 from hookwright.stores.sqlite.endpoints import endpoints_by_id
@@ -41,6 +42,7 @@ def expunge(db: apsw.Connection, command: ExpungeContent) -> None:
     if message is None:
         raise NotFound
     db.execute(SQL.expunge, {"message": message.id})
+    expunge_responses(db, message.id)
     cancel(db, db.execute(SQL.live, {"message": message.id}).fetchall(), command.now)
 
 

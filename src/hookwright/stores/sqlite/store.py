@@ -20,6 +20,7 @@ from hookwright.stores.sqlite import (
     messages_read,
     organizations,
     recovers,
+    retention,
     stats,
 )
 from hookwright.stores.sqlite.connections import FileLock, open_reader, open_writer
@@ -27,7 +28,9 @@ from hookwright.stores.sqlite.groups import Groups
 from hookwright.stores.sqlite.offload import InlineOffload, Offload, ThreadOffload
 from hookwright.stores.sqlite.registry import READERS
 
-HANDLERS = (applications, attempts, deliveries, endpoints, event_types, messages, messages_read, organizations, recovers, stats)
+HANDLERS = (
+    applications, attempts, deliveries, endpoints, event_types, messages, messages_read, organizations, recovers, retention, stats,
+)  # fmt: skip
 """Imported for what they register."""
 
 R = TypeVar("R")

@@ -40,5 +40,10 @@ where endpoint = :endpoint and id >= :low and id < :high and application = :appl
 order by id
 
 -- name: expunge_response
-update attempts set response = cast('EXPUNGED' as blob), truncated = 0
+update attempts set response = :expunged, truncated = 0
 where message = :message and id = :attempt and application = :application
+
+-- name: expunge_responses -- of a message; an answer without a body has nothing to remove, and goes on saying so
+update attempts set response = :expunged, truncated = 0
+where message = :message and id in (
+  select id from attempts where message = :message and length(response) > 0 and response <> :expunged limit :limit)

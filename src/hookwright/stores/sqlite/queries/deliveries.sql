@@ -53,10 +53,12 @@ where endpoint = ? and message = ? and round = ? and owner = ? and attempts = ?
 update endpoints set disabled_reason = 'gone', updated_at = ?
 where application = ? and id = ? and url = ? and disabled_reason is null
 
--- name: insert_attempt
+-- name: insert_attempt  (one that was under way when the message's content was removed keeps no response either)
 insert into attempts (message, id, endpoint, round, application, organization, trigger, number, url, event_type, channels,
                       state, response_status, response, truncated, started_at, duration_ms)
-values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,
+        iif(?14 = x'' or exists (select 1 from contents where message = ?1), ?14, ?18),
+        ?15 and exists (select 1 from contents where message = ?1), ?16, ?17)
 
 -- name: ended_states
 select state from outcomes where endpoint = ? and message = ?
@@ -102,13 +104,3 @@ select m.organization, m.created_at,
        (select max(round) from deliveries where endpoint = :endpoint and message = m.id),
        (select max(round) from outcomes where endpoint = :endpoint and message = m.id)
 from messages m where m.application = :application and m.id = :message
-
--- name: expired_contents
-delete from contents where message in (select message from contents indexed by contents_expiry where expires_at <= ? order by expires_at limit ?)
-
--- name: expired_keys
-delete from idempotency_keys where key in (
-  select key from idempotency_keys indexed by idempotency_keys_expiry where expires_at <= ? order by expires_at limit ?)
-
--- name: expired_revocations
-delete from revocations where forget_at <= ?

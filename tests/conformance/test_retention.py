@@ -1,0 +1,109 @@
+"""What is removed, when its time has come or by request: bodies, and what receivers answered to them."""
+
+from hookwright.domain.deliveries import Delivery, State
+from hookwright.domain.endpoints import Endpoint
+from hookwright.domain.messages import Message
+from hookwright.domain.pages import PageRequest
+from hookwright.store.attempts import ListAttempts
+from hookwright.store.deliveries import ClaimDue, Forget
+from hookwright.store.messages import ExpungeContent, FindMessage
+
+from .conftest import OpenStore
+from .makers import NOW, OWNER, World, check
+
+
+async def responses(world: World, message: Message) -> list[bytes]:
+    found = await world.store.read(ListAttempts(application=world.app, message=message.id, page=PageRequest(order="ascending")))
+    return [attempt.response for attempt in found.data]
+
+
+async def has_content(world: World, message: Message) -> bool:
+    found = await world.store.read(FindMessage(application=world.app, ref=message.id))
+    assert found is not None
+    return found.content is not None
+
+
+async def forget(world: World, limit: int = 100) -> int:
+    return await world.store.write(Forget(now=world.now, limit=limit))
+
+
+async def claimed(world: World, endpoint: Endpoint) -> Delivery:
+    rows = await world.store.write(ClaimDue(endpoint=endpoint.id, owner=OWNER, now=world.now, limit=1, most_bytes=1))
+    return rows.claimed[0].delivery
+
+
+def test_what_receivers_answered_goes_with_the_body_when_its_time_has_come(stores: OpenStore) -> None:
+    async def story(world: World) -> None:
+        endpoint = await world.endpoint()
+        message = await world.message(endpoint)
+        for response in (b"you sent {}", b""):
+            await world.attempt(message, endpoint, State.PENDING, due_at=NOW, response=response, truncated=True)
+        world.now = message.content_expires_at - 1
+        await forget(world)
+        assert await responses(world, message) == [b"you sent {}", b""]
+        world.now += 1
+        await forget(world)
+        assert await responses(world, message) == [b"EXPUNGED", b""]
+        assert not await has_content(world, message)
+
+    check(stores, story)
+
+
+def test_what_was_answered_to_other_messages_stays(stores: OpenStore) -> None:
+    async def story(world: World) -> None:
+        endpoint = await world.endpoint()
+        old = await world.message(endpoint)
+        world.now += 1000
+        young = await world.message(endpoint)
+        for message in (old, young):
+            await world.attempt(message, endpoint, State.SUCCESS)
+        world.now = old.content_expires_at
+        await forget(world)
+        assert [await responses(world, message) for message in (old, young)] == [[b"EXPUNGED"], [b"ok"]]
+        await world.store.write(ExpungeContent(application=world.app, message=old.id, now=world.now))
+        assert await responses(world, young) == [b"ok"]
+
+    check(stores, story)
+
+
+def test_forgetting_goes_in_slices_and_a_body_stays_until_the_last_of_what_quotes_it_is_gone(stores: OpenStore) -> None:
+    async def story(world: World) -> None:
+        endpoint = await world.endpoint()
+        long, short = await world.message(endpoint), await world.message()
+        for _ in range(5):
+            await world.attempt(long, endpoint, State.PENDING, due_at=NOW)
+        world.now = short.content_expires_at
+        seen = []
+        while gone := await forget(world, limit=2):
+            left = (await responses(world, long)).count(b"ok")
+            seen.append((gone, left, await has_content(world, long), await has_content(world, short)))
+        assert seen == [(2, 3, True, True), (2, 1, True, True), (2, 0, False, True), (1, 0, False, False)]
+
+    check(stores, story)
+
+
+def test_what_is_answered_after_the_body_went_is_not_kept_but_that_it_was_answered_is(stores: OpenStore) -> None:
+    async def story(world: World) -> None:
+        endpoint = await world.endpoint()
+        message = await world.message(endpoint)
+        delivery = await claimed(world, endpoint)
+        world.now = message.content_expires_at
+        await forget(world)
+        made = await world.settle(message, endpoint, delivery, State.SUCCESS, response=b"late", truncated=True)
+        found = await world.store.read(ListAttempts(application=world.app, message=message.id, page=PageRequest()))
+        (attempt,) = found.data
+        assert (attempt.id, attempt.response_status, attempt.response, attempt.truncated) == (made.id, 200, b"EXPUNGED", False)
+
+    check(stores, story)
+
+
+def test_what_receivers_answered_goes_with_a_body_that_is_removed_by_request(stores: OpenStore) -> None:
+    async def story(world: World) -> None:
+        one, two = await world.endpoint(), await world.endpoint()
+        message = await world.message(one, two)
+        await world.attempt(message, one, State.SUCCESS)
+        await world.attempt(message, two, State.PENDING, due_at=NOW, response=b"")
+        await world.store.write(ExpungeContent(application=world.app, message=message.id, now=world.now))
+        assert await responses(world, message) == [b"EXPUNGED", b""]
+
+    check(stores, story)
