@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from hookwright.config import settings_document
+from hookwright.cli.settings_document import settings_document
 
 if __name__ == "__main__":
     Path(__file__).parent.parent.joinpath("docs", "settings.md").write_text(settings_document(), encoding="utf-8")

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from hookwright.config import Settings, settings_document
+from hookwright.cli.settings_document import settings_document
+from hookwright.config import Settings
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "settings.md"
 

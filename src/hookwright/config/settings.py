@@ -5,83 +5,28 @@ HOOKWRIGHT_CONFIG names, defaults. An empty variable counts as absent, because t
 Secrets never appear in a representation, a document or an error.
 """
 
-import difflib
 import ipaddress
 import os
-import re
 import tomllib
-from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, InitSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
-from hookwright.domain.addresses import Network, parse_networks
+from hookwright.config.mistakes import PREFIX, explain, unknown_variables
+from hookwright.config.values import Database, Networks, Portal, Ring, Role, Schedule
 from hookwright.domain.retries import DEFAULT_SCHEDULE
 from hookwright.errors import ConfigurationError
-from hookwright.vault import parse_keys
 
 if TYPE_CHECKING:
     from hookwright.api.limits import Limits
 
-PREFIX = "HOOKWRIGHT_"
-OF_COMMANDS = frozenset({"URL", "TOKEN", "DEBUG"})
-"""Variables that commands read themselves, without the prefix."""
 SPARE_FILES = 64
 """Open files beside connections: database, log, standard streams, sockets on their way out."""
 
-MOST_RETRIES = 100
-LONGEST_RETRY = 30 * 86_400.0
 SHORTEST_SOUND_SECRET = 32
 """Bytes: RFC 7518, 3.2 wants an HS256 key at least as long as the hash."""
-
-
-def _split(value: object) -> object:
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-
-
-def _database(value: str) -> str:
-    if value.startswith(("postgresql:", "postgres:")):
-        raise ValueError("this release keeps its data in SQLite; PostgreSQL is not supported yet; right would be sqlite:///hookwright.db")
-    path = value.removeprefix("sqlite:///")
-    if path == value or not path:
-        raise ValueError("right would be sqlite:///file.db (beside the working directory) or sqlite:////absolute/path/file.db")
-    if path.startswith(":memory:") or "?" in path:
-        raise ValueError("a plain file is needed, so that what was accepted outlives the process: sqlite:///hookwright.db")
-    return value
-
-
-def _role(value: str) -> str:
-    if value != "all":
-        raise ValueError("on SQLite one process does everything, because the file has one owner; right would be all")
-    return value
-
-
-def _schedule(value: tuple[float, ...]) -> tuple[float, ...]:
-    if len(value) > MOST_RETRIES:
-        raise ValueError(f"at most {MOST_RETRIES} retries")
-    if not all(0 < delay <= LONGEST_RETRY for delay in value):
-        raise ValueError(f"every delay is in seconds, more than 0 and at most {LONGEST_RETRY:.0f} (30 days), like 5,300,1800")
-    return value
-
-
-def _networks(value: object) -> object:
-    parts = _split(value)
-    return parse_networks(map(str, parts)) if isinstance(parts, list | tuple) else parts
-
-
-def _ring(value: SecretStr) -> SecretStr:
-    parse_keys(value.get_secret_value())
-    return value
-
-
-def _portal(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError("right would be an address like https://hooks.example.com")
-    return value.rstrip("/")
 
 
 def is_loopback(host: str) -> bool:
@@ -94,11 +39,6 @@ def is_loopback(host: str) -> bool:
 
 def _option(default: Any, unit: str, meaning: str, why: str, **bounds: Any) -> Any:
     return Field(default, description=meaning, json_schema_extra={"unit": unit, "why": why}, **bounds)
-
-
-_Comma = PlainSerializer(lambda values: ",".join(f"{each:g}" if isinstance(each, float) else str(each) for each in values), return_type=str)
-_Schedule = Annotated[tuple[float, ...], NoDecode, BeforeValidator(_split), AfterValidator(_schedule), _Comma]
-_Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks), _Comma]
 
 
 class Settings(BaseSettings):
@@ -115,13 +55,13 @@ class Settings(BaseSettings):
     port: int = _option(
         8071, "port", "The port to listen on; 0 lets the system choose.", "Clients written for the Svix server expect it.", ge=0, le=65535
     )
-    database: Annotated[str, AfterValidator(_database)] = _option(
+    database: Database = _option(
         "sqlite:///hookwright.db",
         "url",
         "The database file; three slashes for a relative path, four for an absolute one.",
         "Nothing to install.",
     )
-    role: Annotated[Literal["api", "worker", "gateway", "all"], AfterValidator(_role)] = _option(
+    role: Role = _option(
         "all", "word", "Which part of the work this process does.", "A SQLite file has one owner, so one process does everything."
     )
     jwt_secret: SecretStr | None = _option(
@@ -130,13 +70,13 @@ class Settings(BaseSettings):
         "Signs and checks API tokens (HS256).",
         "Generated into the key file beside the database. Needed to listen publicly.",
     )
-    encryption_keys: Annotated[SecretStr, AfterValidator(_ring)] | None = _option(
+    encryption_keys: Ring | None = _option(
         None,
         "secret",
         "Keys that seal stored secrets: `name:base64`, comma-separated, the current one first.",
         "Generated into the key file beside the database.",
     )
-    retry_schedule: _Schedule = _option(
+    retry_schedule: Schedule = _option(
         DEFAULT_SCHEDULE, "seconds", "Waits between the attempts of a delivery, comma-separated; fractions are allowed.",
         "Ten attempts over three days, the example of the Standard Webhooks specification.",
     )  # fmt: skip
@@ -162,7 +102,7 @@ class Settings(BaseSettings):
         "Names of the signature headers: `webhook-*`, `svix-*`, or both.",
         "The Standard Webhooks specification's names.",
     )
-    allow_networks: _Networks = _option(
+    allow_networks: Networks = _option(
         (),
         "networks",
         "Private networks that deliveries may go to, comma-separated.",
@@ -265,7 +205,7 @@ class Settings(BaseSettings):
         ge=1,
         le=1_000_000,
     )
-    portal_url: Annotated[str, AfterValidator(_portal)] | None = _option(
+    portal_url: Portal | None = _option(
         None,
         "url",
         "Base of the addresses that app-portal-access returns.",
@@ -300,12 +240,12 @@ class Settings(BaseSettings):
     @classmethod
     def load(cls, **flags: Any) -> "Settings":
         """Settings from flags (None: not given), environment and file. Raises ConfigurationError with one line per mistake."""
-        if unknown := _unknown_variables(os.environ):
+        if unknown := unknown_variables(os.environ, cls.model_fields):
             raise ConfigurationError("\n".join(unknown))
         try:
             return cls(**{name: value for name, value in flags.items() if value is not None})
         except ValidationError as error:
-            raise ConfigurationError("\n".join(_explain(each) for each in error.errors())) from error
+            raise ConfigurationError("\n".join(explain(each, cls.model_fields) for each in error.errors())) from error
         except SettingsError as error:
             raise ConfigurationError(f"the environment cannot be read: {error}") from error
 
@@ -349,30 +289,6 @@ class Settings(BaseSettings):
         return found
 
 
-SECRETS = frozenset({"jwt_secret", "encryption_keys"})
-
-
-_SERVICE_LINK = re.compile(r"(.+_)?SERVICE_(HOST|PORT)(_.+)?|(.+_)?PORT_\d+_(TCP|UDP|SCTP)(_.+)?", re.ASCII)
-"""What Kubernetes sets in every pod for a service whose name begins with ours."""
-
-
-def _unknown_variables(environment: Mapping[str, str]) -> list[str]:
-    """A line for each variable with our prefix that nothing reads: most likely mistyped, and its default would hold unnoticed."""
-    names = [name.upper() for name in Settings.model_fields] + sorted(OF_COMMANDS)
-    found = []
-    for variable, value in environment.items():
-        name = variable.upper().removeprefix(PREFIX)
-        linked = _SERVICE_LINK.fullmatch(name) or (name.endswith("_PORT") and "://" in value)
-        if variable.upper().startswith(PREFIX) and value and name not in names and not linked:
-            found.append(f"{variable}: there is no such setting{_nearest(name, names, PREFIX)}")  # its value may be a secret
-    return found
-
-
-def _nearest(name: str, names: Iterable[str], prefix: str = "") -> str:
-    nearest = difflib.get_close_matches(name, names, n=1)
-    return f"; is {prefix}{nearest[0]} meant?" if nearest else "; see docs/settings.md"
-
-
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
@@ -380,52 +296,3 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise ConfigurationError(f"{PREFIX}CONFIG={path}: cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{PREFIX}CONFIG={path}: is not TOML: {error}") from error
-
-
-def _explain(mistake: Any) -> str:
-    """One line: the option, the value it had, what would be right."""
-    what = str(mistake["msg"]).removeprefix("Value error, ")
-    if not mistake["loc"]:
-        return what
-    name = str(mistake["loc"][0])
-    if name not in Settings.model_fields:
-        return f"{name}: there is no such option{_nearest(name, Settings.model_fields)}"
-    shown = "(hidden)" if name in SECRETS else _shown(name, mistake["input"])
-    return f"{PREFIX}{name.upper()}={shown}: {what[0].lower()}{what[1:]}"
-
-
-def _shown(name: str, value: object) -> str:
-    text = str(value)
-    if name == "database" and "@" in text:
-        scheme, _, rest = text.partition("://")
-        return f"{scheme}://(hidden)@{rest.rpartition('@')[2]}"
-    return text
-
-
-def settings_document() -> str:
-    """docs/settings.md, from the options themselves; `scripts/write_settings_document.py` writes it."""
-    rows = ["| option | default | unit | meaning | why this default |", "|---|---|---|---|---|"]
-    plain = Settings.model_construct().model_dump(mode="json", warnings=False)
-    for name, field in Settings.model_fields.items():
-        extra = field.json_schema_extra
-        assert isinstance(extra, dict)
-        default = "" if plain[name] in (None, "") else f"`{str(plain[name]).lower() if isinstance(plain[name], bool) else plain[name]}`"
-        rows.append(f"| `{PREFIX}{name.upper()}` | {default} | {extra['unit']} | {field.description} | {extra['why']} |")
-    return _HEAD + "\n".join(rows) + "\n"
-
-
-_HEAD = """# Settings
-
-Written by `scripts/write_settings_document.py` from `src/hookwright/config.py`; a test compares the two.
-
-Every option is an environment variable. The same options, in lower case and without the prefix, can stand in the TOML file that
-`HOOKWRIGHT_CONFIG` names. A flag wins over the environment, the environment over the file, the file over the default. An empty
-variable counts as absent. A value that cannot be right is refused at start, with the option's name, and so is a variable that begins
-with `HOOKWRIGHT_` and that nothing reads: it was mistyped. Beside the settings there are `HOOKWRIGHT_URL`, `HOOKWRIGHT_TOKEN` and
-`HOOKWRIGHT_DEBUG` for the [commands](cli.md). (What Kubernetes sets for a service called `hookwright-...` is passed over; one called
-`hookwright` itself would set `HOOKWRIGHT_PORT`, so turn that off: `enableServiceLinks: false`.)
-
-Secrets that are not configured are generated once into `<database file>.keys`, readable by its owner only. Keep that file with
-your backups: without it the stored endpoint secrets cannot be opened. Listening beyond this machine needs `HOOKWRIGHT_JWT_SECRET`.
-
-"""

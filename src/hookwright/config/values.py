@@ -1,0 +1,69 @@
+"""How the values of options are read, from text or from TOML. Each refusal says what would be right, and never repeats a key."""
+
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer, SecretStr
+from pydantic_settings import NoDecode
+
+from hookwright.domain.addresses import Network, parse_networks
+from hookwright.vault import parse_keys
+
+MOST_RETRIES = 100
+LONGEST_RETRY = 30 * 86_400.0
+
+
+def _split(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _database(value: str) -> str:
+    if value.startswith(("postgresql:", "postgres:")):
+        raise ValueError("this release keeps its data in SQLite; PostgreSQL is not supported yet; right would be sqlite:///hookwright.db")
+    path = value.removeprefix("sqlite:///")
+    if path == value or not path:
+        raise ValueError("right would be sqlite:///file.db (beside the working directory) or sqlite:////absolute/path/file.db")
+    if path.startswith(":memory:") or "?" in path:
+        raise ValueError("a plain file is needed, so that what was accepted outlives the process: sqlite:///hookwright.db")
+    return value
+
+
+def _role(value: str) -> str:
+    if value != "all":
+        raise ValueError("on SQLite one process does everything, because the file has one owner; right would be all")
+    return value
+
+
+def _schedule(value: tuple[float, ...]) -> tuple[float, ...]:
+    if len(value) > MOST_RETRIES:
+        raise ValueError(f"at most {MOST_RETRIES} retries")
+    if not all(0 < delay <= LONGEST_RETRY for delay in value):
+        raise ValueError(f"every delay is in seconds, more than 0 and at most {LONGEST_RETRY:.0f} (30 days), like 5,300,1800")
+    return value
+
+
+def _networks(value: object) -> object:
+    parts = _split(value)
+    return parse_networks(map(str, parts)) if isinstance(parts, list | tuple) else parts
+
+
+def _ring(value: SecretStr) -> SecretStr:
+    parse_keys(value.get_secret_value())
+    return value
+
+
+def _portal(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("right would be an address like https://hooks.example.com")
+    return value.rstrip("/")
+
+
+_Comma = PlainSerializer(lambda values: ",".join(f"{each:g}" if isinstance(each, float) else str(each) for each in values), return_type=str)
+
+Database = Annotated[str, AfterValidator(_database)]
+Role = Annotated[Literal["api", "worker", "gateway", "all"], AfterValidator(_role)]
+Schedule = Annotated[tuple[float, ...], NoDecode, BeforeValidator(_split), AfterValidator(_schedule), _Comma]
+Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks), _Comma]
+Ring = Annotated[SecretStr, AfterValidator(_ring)]
+Portal = Annotated[str, AfterValidator(_portal)]
