@@ -2,8 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import apsw
@@ -11,20 +10,15 @@ import pytest
 
 from hookwright.clock import SystemClock
 from hookwright.domain.deliveries import Key, State
-from hookwright.domain.endpoints import Endpoint, EndpointRecord, SealedSecret
-from hookwright.domain.messages import Content, fan_out
-from hookwright.engine.ingest import NewMessage
-from hookwright.engine.services import Services
+from hookwright.domain.endpoints import Endpoint
+from hookwright.domain.messages import fan_out
 from hookwright.errors import Unreadable
-from hookwright.runtime.engine import EngineOptions, run_engine
-from hookwright.sender import Request, Response
 from hookwright.store.deliveries import SET_ASIDE_MS, CancelDeliveries, ClaimDue, ClaimedRows
-from hookwright.store.endpoints import CreateEndpoint, DeleteEndpoint, LoadApplication, LoadEndpoint
-from hookwright.stores.sqlite.store import SqliteStore, open_store
-from hookwright.vault import Vault
+from hookwright.store.endpoints import DeleteEndpoint, LoadApplication, LoadEndpoint
+from hookwright.stores.sqlite.store import open_store
 from tests.conformance.makers import ORG, OWNER, World
+from tests.integration.engines import Recorder, accept, endpoint_of, engine
 
-SECRET = "whsec_" + "A" * 43 + "="
 NO_TEXT = "cast(x'ff' as text)"
 DAMAGED_DELIVERIES = {
     "trigger: 9 is not": "update deliveries set trigger = 9 where message = :message",
@@ -142,39 +136,6 @@ def test_an_endpoint_that_cannot_be_read_is_held_and_its_application_goes_on(
 
 
 # With the engine
-
-
-class Recorder:
-    """A receiver of everything; `sent` has the bodies."""
-
-    def __init__(self) -> None:
-        self.sent: asyncio.Queue[bytes] = asyncio.Queue()
-
-    async def send(self, request: Request) -> Response:
-        self.sent.put_nowait(request.body)
-        return Response(200, b"", False)
-
-    async def close(self) -> None:
-        pass
-
-
-@asynccontextmanager
-async def engine(store: SqliteStore, recorder: Recorder) -> AsyncIterator[Services]:
-    vault = Vault({"k1": bytes(32)}, "k1", bytes)
-    async with run_engine(store, recorder, vault, EngineOptions()) as services:
-        yield services
-
-
-async def endpoint_of(world: World, services: Services) -> Endpoint:
-    made = world.record().endpoint
-    secret = SealedSecret(services.secrets.seal_secret(made.id, SECRET), world.now)
-    return await world.store.write(CreateEndpoint(record=EndpointRecord(made, (secret,)), most=9))
-
-
-async def accept(services: Services, body: bytes, app: str) -> None:
-    loaded = await services.directory.application(ORG, app)
-    assert loaded is not None
-    await services.ingest.accept(loaded, NewMessage(event_type="a.b", content=Content(body)))
 
 
 def test_an_endpoint_with_a_damaged_delivery_gets_its_others_and_the_damage_is_logged_once(

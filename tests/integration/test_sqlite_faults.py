@@ -291,7 +291,7 @@ def test_whatever_fails_when_what_was_acknowledged_is_there_and_what_was_refused
     asyncio.run(story())
 
 
-@pytest.mark.parametrize("openings", [0, 1])
+@pytest.mark.parametrize("openings", [0, 1, 2])
 def test_a_database_that_opens_to_write_but_not_to_read_is_refused_and_let_go(tmp_path: Path, disk: Disk, openings: int) -> None:
     async def run() -> None:
         path, before = tmp_path / "store.db", set(apsw.connections())

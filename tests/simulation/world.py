@@ -144,13 +144,15 @@ class Process(Owner):
         self._world = world
         self.store = self.context.run(lambda: SqliteStore(world.path, threads=False))
         self.store._groups._offload = Disk(world, self)
-        self.store._reading = Reading(world, self)
+        for reader in self.store._readers:
+            reader.offload = Reading(world, self)
 
     def kill(self) -> None:
         if not self.dead:
             super().kill()
             self.store._writer.close(True)
-            self.store._reader.close(True)
+            for reader in self.store._readers:
+                reader.close()
             self.store._lock.release()
 
 

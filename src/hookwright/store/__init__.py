@@ -9,7 +9,7 @@ that nothing of the command was committed.
 """
 
 from collections.abc import Callable
-from typing import Generic, Protocol, TypeVar, overload
+from typing import ClassVar, Generic, Protocol, TypeVar, overload
 
 import msgspec
 
@@ -29,7 +29,12 @@ class Command(msgspec.Struct, Generic[R], frozen=True, kw_only=True):
 
 
 class Query(msgspec.Struct, Generic[R], frozen=True, kw_only=True):
-    """A question; R is the answer. It sees what was committed."""
+    """A question; R is the answer. It sees what was committed.
+
+    An `urgent` one has a message or a delivery waiting for its answer: it never waits behind one that is not.
+    """
+
+    urgent: ClassVar[bool] = False
 
 
 class Once(msgspec.Struct, Generic[R], frozen=True, kw_only=True):

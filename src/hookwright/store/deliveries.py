@@ -77,6 +77,7 @@ class DueEndpoints(Query[list[DueEndpoint]], frozen=True, kw_only=True):
     Pages by `after` (an endpoint id), at most `limit`.
     """
 
+    urgent = True
     after: str = ""
     limit: int = 1000
 
@@ -164,6 +165,8 @@ class ContinueRecovers(Command[list[str]], frozen=True, kw_only=True):
 
 class OpenRecovers(Query[int], frozen=True, kw_only=True):
     """How many recovers are not finished."""
+
+    urgent = True
 
 
 class Stats(msgspec.Struct, frozen=True):

@@ -96,6 +96,7 @@ class LoadedApplication(msgspec.Struct, frozen=True, kw_only=True):
 class LoadApplication(Query[LoadedApplication | None], frozen=True, kw_only=True):
     """By id or uid within an organization."""
 
+    urgent = True
     organization: str
     ref: str
 
@@ -103,4 +104,5 @@ class LoadApplication(Query[LoadedApplication | None], frozen=True, kw_only=True
 class LoadEndpoint(Query[EndpointRecord | None], frozen=True, kw_only=True):
     """By id alone: what the engine needs to send a delivery that it finds in the store."""
 
+    urgent = True
     id: str

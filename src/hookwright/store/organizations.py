@@ -40,6 +40,7 @@ class ListApiKeys(Query[list[ApiKey]], frozen=True, kw_only=True):
 class FindApiKey(Query[ApiKey | None], frozen=True, kw_only=True):
     """By its id, whatever its organization and state: the caller judges digest, revocation and expiry."""
 
+    urgent = True
     id: str
 
 
@@ -50,4 +51,5 @@ class Revoke(Command[None], frozen=True, kw_only=True):
 class ListRevocations(Query[list[Revocation]], frozen=True, kw_only=True):
     """Those that still matter at `now`."""
 
+    urgent = True
     now: int

@@ -34,6 +34,7 @@ _PRAGMAS = (
     f"pragma journal_size_limit = {64 * 2**20}",
     f"pragma cache_size = {-16 * 1024}",
 )
+_READER_PRAGMAS = ("pragma query_only = on", "pragma trusted_schema = off", "pragma temp_store = memory", "pragma wal_autocheckpoint = 0")
 _CHECK_SECONDS = 0.5
 
 
@@ -96,11 +97,14 @@ def _make_private(path: Path) -> None:
 
 
 def open_reader(path: Path) -> apsw.Connection:
-    """A connection that can only read what is committed."""
-    connection = apsw.Connection(str(path))
-    connection.set_busy_timeout(5000)
-    for pragma in ("pragma query_only = on", "pragma trusted_schema = off", "pragma temp_store = memory", "pragma wal_autocheckpoint = 0"):
-        connection.execute(pragma).fetchall()
+    """A connection that can only read what is committed. Raises StoreRefused."""
+    try:
+        connection = apsw.Connection(str(path))
+        connection.set_busy_timeout(5000)
+        for pragma in _READER_PRAGMAS:
+            connection.execute(pragma).fetchall()
+    except apsw.Error as error:
+        raise StoreRefused(f"cannot open {path} for reading: {error}") from error
     return connection
 
 

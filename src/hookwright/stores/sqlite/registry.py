@@ -2,7 +2,7 @@
 
 A handler is a plain function of a connection and the value. A command's handler runs inside the group's transaction,
 in a savepoint of its own: what it raises undoes its own work only. It must be short (the group waits for it) and must
-do no I/O of its own. A query's handler runs on the read-only connection.
+do no I/O of its own. A query's handler runs on a read-only connection.
 """
 
 import re

@@ -2,13 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeVar, overload
+from typing import TypeVar, overload
 
 import apsw
 
-from hookwright.errors import StoreRefused, StoreUnavailable, Unreadable
 from hookwright.store import Command, Once, Query, Remembered
 from hookwright.stores.sqlite import (
     applications,
@@ -26,7 +25,7 @@ from hookwright.stores.sqlite import (
 from hookwright.stores.sqlite.connections import FileLock, open_reader, open_writer
 from hookwright.stores.sqlite.groups import Groups
 from hookwright.stores.sqlite.offload import InlineOffload, Offload, ThreadOffload
-from hookwright.stores.sqlite.registry import READERS
+from hookwright.stores.sqlite.readers import Reader, Readers
 
 HANDLERS = (
     applications, attempts, deliveries, endpoints, event_types, messages, messages_read, organizations, recovers, retention, stats,
@@ -43,12 +42,13 @@ class SqliteStore:
         """Raises StoreRefused. Without `threads` everything runs in the loop: for simulations."""
         self._lock = FileLock(path)
         try:
-            self._writer, self._reader = _open(path)
+            self._writer, urgent, patient = _open(path)
         except BaseException:
             self._lock.release()
             raise
-        self._writing: Offload = ThreadOffload("hookwright-commit") if threads else InlineOffload()
-        self._reading: Offload = ThreadOffload("hookwright-read") if threads else InlineOffload()
+        offload: Callable[[str], Offload] = ThreadOffload if threads else lambda _: InlineOffload()
+        self._writing = offload("hookwright-commit")
+        self._readers = Readers(Reader(urgent, offload("hookwright-read-urgent")), Reader(patient, offload("hookwright-read")))
         self._groups = Groups(self._writer, self._writing)
 
     @overload
@@ -64,42 +64,29 @@ class SqliteStore:
         return result
 
     async def read(self, query: Query[R]) -> R:
-        handler = READERS[type(query)]
-        result: R = await self._reading.run(lambda: self._read(handler, query))
-        return result
-
-    def _read(self, handler: Callable[[apsw.Connection, Any], Any], query: Query[Any]) -> Any:
-        """One query sees one state of the database, however many statements it takes."""
-        try:
-            with self._reader:
-                return handler(self._reader, query)
-        except (apsw.IOError, apsw.CorruptError, apsw.BusyError, apsw.FullError, apsw.CantOpenError) as error:
-            raise StoreUnavailable(f"the database cannot be read now: {error}") from error
-        except UnicodeDecodeError as error:
-            raise Unreadable(str(error)) from error
+        return await self._readers.of(query).answer(query)
 
     async def close(self) -> None:
         await self._groups.drain()
         self._writing.close()
-        self._reading.close()
+        for reader in self._readers:
+            reader.close()
         with suppress(apsw.Error):  # a full or failing disk: the log is then read back at the next start
-            self._reader.close()
             self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
         with suppress(apsw.Error):
             self._writer.close()
         self._lock.release()
 
 
-def _open(path: Path) -> tuple[apsw.Connection, apsw.Connection]:
-    """The writer and the reader, or neither. Raises StoreRefused."""
-    writer = open_writer(path)
-    try:
-        return writer, open_reader(path)
-    except BaseException as error:
-        writer.close()
-        if isinstance(error, apsw.Error):
-            raise StoreRefused(f"cannot open {path} for reading: {error}") from error
-        raise
+def _open(path: Path) -> list[apsw.Connection]:
+    """For the writer and for each reader, or none of them. Raises StoreRefused."""
+    with ExitStack() as opened:
+        connections = []
+        for open_one in (open_writer, open_reader, open_reader):
+            connections.append(open_one(path))
+            opened.callback(connections[-1].close)
+        opened.pop_all()
+    return connections
 
 
 @asynccontextmanager
