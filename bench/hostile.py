@@ -33,7 +33,8 @@ from bench.generator import body
 from bench.scenarios import Progress, Report, prepare
 from bench.wire import Calling, connect, post
 from bench.world import ROOT, Server, SinkProcess, world
-from hookwright.api.connections import LINGER_SECONDS, Limits
+from hookwright.api.departures import LINGER_SECONDS
+from hookwright.api.limits import Limits
 
 LIMITS = Limits()
 GROWTH_MIB = 64.0

@@ -12,7 +12,9 @@ from typing import Any
 import uvloop
 from uvicorn.server import ServerState
 
-from hookwright.api.connections import Connection, Guard, Limits
+from hookwright.api.connections import Connection
+from hookwright.api.guard import Guard
+from hookwright.api.limits import Limits
 from hookwright.api.server import http_config, serve
 
 PATIENT = Limits()
@@ -23,7 +25,7 @@ LARGE = 16_000_000
 
 class App:
     """Answers with the request's body. /wait does so after `gate` opens, /early before the body is read, /large with
-    more than a peer takes unread, /goodbye and closes. Keeps what it saw.
+    more than a peer takes unread. /goodbye answers early and closes, /late does so after `gate` opens. Keeps what it saw.
     """
 
     def __init__(self) -> None:
@@ -37,10 +39,10 @@ class App:
         path = scope["path"]
         self.paths.append(path)
         self.entered.set()
-        if path == "/wait":
+        if path in ("/wait", "/late"):
             await self.gate.wait()
         body = b""
-        while path not in ("/early", "/goodbye"):
+        while path not in ("/early", "/goodbye", "/late"):
             message = await receive()
             if message["type"] == "http.disconnect":
                 self.disconnected.set()
@@ -51,7 +53,7 @@ class App:
         self.headers = scope["headers"]
         if path == "/large":
             body = b"b" * LARGE
-        headers = [(b"content-length", str(len(body)).encode()), *([(b"connection", b"close")] if path == "/goodbye" else [])]
+        headers = [(b"content-length", str(len(body)).encode()), *([(b"connection", b"close")] if path in ("/goodbye", "/late") else [])]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
@@ -121,6 +123,10 @@ class HandServer(Peers):
     def __init__(self, app: App, port: int, guard: Guard, clock: HandClock) -> None:
         super().__init__(app, port)
         self.guard, self._clock = guard, clock
+
+    @property
+    def now(self) -> float:
+        return self._clock.now
 
     def pass_time(self, seconds: float) -> None:
         self._clock.now += seconds

@@ -7,7 +7,9 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from hookwright.api.connections import DRAIN_BYTES, LINGER_SECONDS, REFUSED_BYTES, SLICE, Connection
+from hookwright.api.connections import Connection
+from hookwright.api.departures import DRAIN_BYTES, LINGER_SECONDS, REFUSED_BYTES
+from hookwright.api.guard import SLICE
 from hookwright.api.server import Limits
 from tests.integration.http_server import GET, LARGE, HandServer, answer, run_by_hand, status
 
@@ -15,7 +17,7 @@ LIMITS = Limits(header_seconds=10, request_seconds=30, body_grace_seconds=5, bod
 
 
 def has_sent(size: int) -> Callable[[Connection], bool]:
-    return lambda connection: connection._arrived == size
+    return lambda connection: connection.arrival.size == size
 
 
 @pytest.mark.parametrize("start", [b"GET / HT", b"GET / HTTP/1.1\r\nhost: x\r\n", b"GET / HTTP/1.1\r\nhost: x\r\na: b"])
@@ -23,9 +25,9 @@ def test_a_header_that_never_ends_is_refused_when_its_time_is_over_and_not_befor
     async def scenario(server: HandServer) -> None:
         async with server.connect() as (reader, writer):
             writer.write(start)
-            connection = await server.connection(lambda each: each._part == "head")
+            connection = await server.connection(lambda each: each.arrival.part == "head")
             server.pass_time(9.9)
-            assert not connection._leaving
+            assert not connection.departure.begun
             server.pass_time(0.2)
             assert status(await reader.read()) == 408
 
@@ -41,7 +43,7 @@ def test_a_header_that_drips_gains_no_time() -> None:
                 writer.write(bytes((byte,)))
                 connection = await server.connection(has_sent(len(sent)))
                 server.pass_time(1.0)
-                if connection._leaving:
+                if connection.departure.begun:
                     break
             assert len(sent) == 10
             assert status(await reader.read()) == 408
@@ -56,9 +58,38 @@ def test_the_second_request_on_a_connection_has_its_own_time() -> None:
             assert (await answer(reader))[0] == 200
             server.pass_time(14.0)
             writer.write(b"GET / HTTP/1.1\r\nho")
-            connection = await server.connection(lambda each: each._part == "head")
+            connection = await server.connection(lambda each: each.arrival.part == "head")
             server.pass_time(9.9)
-            assert not connection._leaving
+            assert not connection.departure.begun
+            server.pass_time(0.2)
+            assert (await answer(reader))[0] == 408
+
+    run_by_hand(scenario, LIMITS)
+
+
+def test_the_first_request_has_no_time_beyond_that_of_its_connection() -> None:
+    async def scenario(server: HandServer) -> None:
+        async with server.connect() as (reader, writer):
+            await server.connection()
+            server.pass_time(9.0)
+            writer.write(b"GET / HTTP/1.1\r\nho")
+            await server.connection(lambda each: each.arrival.part == "head")
+            server.pass_time(1.1)
+            assert status(await reader.read()) == 408
+
+    run_by_hand(scenario, LIMITS)
+
+
+def test_a_body_is_measured_by_its_own_request_and_not_by_those_before_it() -> None:
+    async def scenario(server: HandServer) -> None:
+        async with server.connect() as (reader, writer):
+            writer.write(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 100000\r\n\r\n" + b"b" * 100_000)
+            assert (await answer(reader))[0] == 200
+            server.pass_time(14.0)
+            writer.write(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 100000\r\n\r\n")
+            connection = await server.connection(lambda each: each.arrival.part == "body")
+            server.pass_time(5.0)
+            assert not connection.departure.begun
             server.pass_time(0.2)
             assert (await answer(reader))[0] == 408
 
@@ -77,7 +108,7 @@ def test_a_body_that_drips_is_refused_and_the_application_sees_a_disconnect(limi
                 writer.write(b"b")
                 connection = await server.connection(has_sent(len(head) + second))
                 server.pass_time(1.0)
-                if connection._leaving:
+                if connection.departure.begun:
                     break
             assert second == seconds
             assert status(await reader.read()) == 408
@@ -90,11 +121,11 @@ def test_an_offer_to_upgrade_gains_no_time() -> None:
     async def scenario(server: HandServer) -> None:
         async with server.connect() as (reader, writer):
             writer.write(b"POST / HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: h2c\r\n")
-            await server.connection(lambda each: each._part == "head")
+            await server.connection(lambda each: each.arrival.part == "head")
             server.pass_time(9.0)
             writer.write(b"content-length: 10000\r\n\r\n")
-            connection = await server.connection(lambda each: each._part == "body")
-            assert connection._deadline == 30.0
+            connection = await server.connection(lambda each: each.arrival.part == "body")
+            assert connection.arrival.deadline == 30.0
             server.pass_time(21.1)
             assert status(await reader.read()) == 408
 
@@ -106,9 +137,10 @@ def test_a_body_is_not_late_while_the_application_does_not_read_it() -> None:
         async with server.connect() as (reader, writer):
             writer.write(b"POST /wait HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % LARGE)
             writer.write(b"b" * LARGE)
-            await server.connection(lambda each: each.flow is not None and each.flow.read_paused)
-            for _ in range(120):
+            connection = await server.connection(lambda each: each.flow is not None and each.flow.read_paused)
+            for _ in range(3600):
                 server.pass_time(1.0)
+            assert not connection.arrival.is_late(server.now)
             server.app.gate.set()
             assert await answer(reader) == (200, b"b" * LARGE)
 
@@ -123,6 +155,19 @@ def test_of_a_body_that_the_application_does_not_read_little_is_taken() -> None:
             connection = await server.connection(lambda each: each.flow is not None and each.flow.read_paused)
             assert not connection.transport.is_reading()
             assert len(connection.cycle.body) < 1_000_000
+
+    run_by_hand(scenario, LIMITS)
+
+
+def test_a_last_answer_goes_out_while_the_body_that_was_held_up_is_still_sent() -> None:
+    async def scenario(server: HandServer) -> None:
+        async with server.connect() as (reader, writer):
+            writer.write(b"POST /late HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % LARGE)
+            writer.write(b"b" * LARGE)
+            await server.connection(lambda each: each.flow is not None and each.flow.read_paused)
+            server.app.gate.set()
+            await writer.drain()
+            assert await answer(reader) == (200, b"")
 
     run_by_hand(scenario, LIMITS)
 
@@ -184,9 +229,9 @@ def test_a_body_that_nobody_wants_and_that_does_not_end_is_cut() -> None:
             writer.write(b"POST /early HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % (DRAIN_BYTES * 10))
             assert await answer(reader) == (200, b"")
             connection = await server.connection()
-            connection._arrived = DRAIN_BYTES  # as if so much had been sent
+            connection.arrival.size = DRAIN_BYTES  # as if so much had been sent
             writer.write(b"b")
-            await server.connection(lambda each: each._arrived > DRAIN_BYTES)
+            await server.connection(lambda each: each.arrival.size > DRAIN_BYTES)
             server.pass_time(1.0)
             assert await reader.read() == b""
 
@@ -200,12 +245,26 @@ def test_a_peer_that_goes_on_sending_after_its_refusal_is_heard_for_the_time_of_
             assert (await answer(reader))[0] == 400
             for _ in range(29):
                 writer.write(b"b")
-                await server.connection(lambda each: each._heard)
+                await server.connection(lambda each: each.departure.heard)
                 server.pass_time(1.0)
             writer.write(b"b")
-            await server.connection(lambda each: each._heard)
+            await server.connection(lambda each: each.departure.heard)
             server.pass_time(1.1)
             assert server.guard.state.connections
+            server.pass_time(LINGER_SECONDS)
+            await server.nobody()
+
+    run_by_hand(scenario, LIMITS)
+
+
+def test_a_peer_that_falls_silent_after_its_refusal_is_forgotten_as_soon_as_if_it_had_said_nothing() -> None:
+    async def scenario(server: HandServer) -> None:
+        async with server.connect() as (reader, writer):
+            writer.write(b"nonsense\r\n\r\n")
+            assert (await answer(reader))[0] == 400
+            writer.write(b"b")
+            await server.connection(lambda each: each.departure.heard)
+            server.pass_time(1.0)
             server.pass_time(LINGER_SECONDS)
             await server.nobody()
 
@@ -220,7 +279,7 @@ def test_of_what_is_sent_after_a_refusal_little_is_taken() -> None:
             writer.write(b"b" * LARGE)
             connection = await server.connection(lambda each: each.flow is not None and each.flow.read_paused)
             assert not connection.transport.is_reading()
-            assert connection._arrived < 2 * REFUSED_BYTES
+            assert connection.arrival.size < 2 * REFUSED_BYTES
             server.pass_time(1.0)
             server.pass_time(LINGER_SECONDS + 0.1)
             await server.nobody()

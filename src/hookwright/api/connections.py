@@ -6,101 +6,37 @@ ends. The rules:
 
 1. The parser is never handed more than `header_bytes` at once, and never more than that without anything coming of
    it (a complete head, body bytes). So neither a header, a trailer nor a chunk extension can grow in memory.
-2. Every connection has one deadline, a float that the callbacks move; one sweep per server compares (`Guard.sweep`).
-   A request costs no timer of its own.
+2. Every connection has one deadline (`arrivals`, then `departures`); one sweep per server compares (`guard`).
 3. Time during which we do not read, because our application is behind, is never held against the peer.
 4. A request whose message cannot be trusted is answered and the connection ends; nothing after it is parsed. The answer
-   is spoken after those to earlier, pipelined requests. The reading side stays open a moment (`LINGER_SECONDS`), because
-   closing on unread bytes makes the kernel reset the connection and lose the answer (RFC 9112, 9.6). The same holds
-   for an answer that is out before the body is in. What is read meanwhile is dropped, and bounded, too.
+   is spoken after those to earlier, pipelined requests, and the peer is given a moment to read it (`departures`). The same
+   holds for an answer that is out before the body is in.
 5. A request that arrived whole is answered even if the peer has closed its sending side since.
 6. An offer to upgrade is ignored, and its request served as if it had not been made (RFC 9110, 7.8).
 """
 
 import asyncio
-import re
-from collections import Counter
-from collections.abc import Iterator
 from math import inf
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import httptools
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from hookwright.api.limits import FULL, HOSTLESS, MALFORMED, NOTHING, SLOW, TOO_LARGE, Limits
+from hookwright.api import heads
+from hookwright.api.arrivals import Arrival
+from hookwright.api.departures import DRAIN_BYTES, Departure
+from hookwright.api.guard import Guard
+from hookwright.api.limits import FULL, HOSTLESS, MALFORMED, NOTHING, SLOW, TOO_LARGE
 from hookwright.api.outlet import Outlet
-
-__all__ = ["Connection", "Guard", "Limits", "connection_factory"]
 
 MAX_PIPELINED = 100
 """Requests waiting behind the one under way; each costs a few kilobytes, so a stream of tiny ones has to end."""
 
-LINGER_SECONDS = 2.0
-"""How long a peer that has its last answer may be silent before we hang up; one that still sends has `request_seconds`."""
-
-DRAIN_BYTES = 64 * 1024 * 1024
-"""The most of a body that is read only to be dropped, because its answer is out: an honest mistake, no endless stream."""
-
-REFUSED_BYTES = 1024 * 1024
-"""The same after a refusal. Reading a flood at full speed, even to drop it, would keep the interpreter from the others."""
-
-SLICE = 100
-"""Connections that a sweep looks at before the others get their turn: a few milliseconds, if all have to be closed."""
-
-HOST = re.compile(rb"[\w.~!$&'()*+,;=%:\[\]-]*[ \t]*", re.ASCII)
-"""What RFC 3986, 3.2.2 and 3.2.3 allow in a host and its port; answers may contain it, so nothing else may stand there."""
-
-Part = Literal["between", "head", "body"]
-
 
 class _Refused(Exception):
     """Stops the parser from inside a callback; the reason waits in `Connection._fault`."""
-
-
-class Guard:
-    """What all connections of one server share: the limits, the sweep, and whether the server is stopping."""
-
-    def __init__(self, limits: Limits, state: ServerState) -> None:
-        self.limits = limits
-        self.state = state
-        self.stopping = False
-        self.quiet = asyncio.Event()
-        self.addresses: Counter[str] = Counter()
-
-    def admits(self, address: str | None) -> bool:
-        limits = self.limits
-        if self.stopping or len(self.state.connections) > limits.max_connections:
-            return False
-        most = limits.max_connections_per_address
-        return most is None or address is None or self.addresses[address] <= most
-
-    def sweep(self, now: float, passed: float) -> Iterator[None]:
-        """Hold every connection to its deadline, and pause now and then: ending thousands at once would hold up the others.
-
-        `now` is the loop's time, `passed` the seconds since the last sweep.
-        """
-        for number, connection in enumerate(list(self.state.connections), 1):
-            if isinstance(connection, Connection) and connection in self.state.connections:  # still, after the pauses
-                connection.check(now, passed)
-            if number % SLICE == 0:
-                yield
-
-    def stop(self) -> None:
-        """Close what is idle, let the rest finish; `quiet` is set when the last connection is gone."""
-        self.stopping = True
-        for connection in list(self.state.connections):
-            connection.shutdown()
-        self.note_departure()
-
-    def note_departure(self) -> None:
-        if self.stopping and not self.state.connections:
-            self.quiet.set()
-
-    def abort(self) -> None:
-        for connection in list(self.state.connections):
-            connection.transport.abort()
 
 
 class Connection(HttpToolsProtocol):
@@ -108,18 +44,9 @@ class Connection(HttpToolsProtocol):
         super().__init__(config, state, {}, loop)
         self._guard = guard
         self._limits = guard.limits
-        self._part: Part = "between"  # where the parser is; the application may be busy with earlier requests meanwhile
-        self._deadline = inf
-        self._began = 0.0  # when the request that is arriving began
-        self._arrived = 0  # its bytes so far
-        self._unspent = 0  # bytes parsed since something last came of them (rule 1)
         self._running: RequestResponseCycle | None = None  # the request being answered; `cycle` is the newest parsed
         self._fault: bytes | None = None
-        self._deaf = False  # nothing more is parsed on this connection
         self._last_words: bytes | None = None  # to be said when the answers under way are out
-        self._leaving = False
-        self._heard = False  # the peer was still sending at the last sweep, although we are leaving
-        self._drain = DRAIN_BYTES
         self._hosts = [b""]  # as last seen and found right; on a kept connection it is mostly the same
         self._peer_done = False
         self._stalled_since: float | None = None
@@ -129,14 +56,11 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._outlet = Outlet(transport, self._close, self.loop)
-        self._began = self.loop.time()
-        self._deadline = self._began + self._limits.header_seconds
-        address = self.client[0] if self.client else None
-        if address is not None:
-            self._guard.addresses[address] += 1
-        if not self._guard.admits(address):
+        self.arrival = Arrival(self._limits, self.loop.time())
+        self.departure = Departure(self._limits, transport, self.flow, self.arrival)
+        if not self._guard.admit(self._address()):
             # No lingering here: a refused peer must not hold a place. Nothing of it has been read.
-            self._deaf = True
+            self.departure.refuse()
             transport.write(FULL)
             transport.close()
 
@@ -148,27 +72,22 @@ class Connection(HttpToolsProtocol):
             running.disconnected = True
             running.message_event.set()
         self.pipeline.clear()
-        if self.client is not None:
-            addresses = self._guard.addresses
-            addresses[self.client[0]] -= 1
-            if addresses[self.client[0]] <= 0:
-                del addresses[self.client[0]]
-        self._guard.note_departure()
+        self._guard.note_departure(self._address())
+
+    def _address(self) -> str | None:
+        return self.client[0] if self.client else None
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """True keeps our sending side open for the answers that are still owed (rule 5)."""
-        if self._leaving or self._part == "body" or not self._answering():
+        if self.departure.begun or self.arrival.part == "body" or not self._answering():
             return False
         self._peer_done = True
-        self._part, self._deadline = "between", inf
+        self.arrival.end()
         return True
 
     def data_received(self, data: bytes) -> None:
-        if self._deaf:
-            self._heard = True
-            self._arrived += len(data)
-            if self._arrived > self._drain:
-                self.flow.pause_reading()
+        if self.departure.deaf:
+            self.departure.drop(len(data))
             return
         size, most = len(data), self._limits.header_bytes
         if size <= most:
@@ -177,11 +96,11 @@ class Connection(HttpToolsProtocol):
         view = memoryview(data)
         for start in range(0, size, most):
             self._feed(view[start : start + most])
-            if self._deaf:
+            if self.departure.deaf:
                 return
 
     def _feed(self, data: bytes | memoryview) -> None:
-        self._unspent += len(data)
+        self.arrival.unspent += len(data)
         try:
             try:
                 self.parser.feed_data(data)
@@ -190,9 +109,9 @@ class Connection(HttpToolsProtocol):
         except httptools.HttpParserError:
             self._refuse(MALFORMED if self._fault is None else self._fault)
         else:
-            self._arrived += len(data)
-            if self._unspent > self._limits.header_bytes:
-                self._refuse(MALFORMED if self._part == "body" else TOO_LARGE)
+            self.arrival.size += len(data)
+            if self.arrival.unspent > self._limits.header_bytes:
+                self._refuse(MALFORMED if self.arrival.part == "body" else TOO_LARGE)
 
     def _ignore_upgrade(self, rest: memoryview) -> None:
         """Rule 6. Java's HttpClient offers h2c with every first request, bodies included.
@@ -201,7 +120,7 @@ class Connection(HttpToolsProtocol):
         head again without the offer, and so decides by the one set of rules where the body ends. Raises HttpParserError.
         """
         while True:
-            head = self._head_without_upgrade()
+            head = heads.without_upgrade(self.parser, self.url, self.headers)
             self.parser = httptools.HttpRequestParser(self)
             self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
             self.parser.feed_data(head)
@@ -211,28 +130,18 @@ class Connection(HttpToolsProtocol):
             except httptools.HttpParserUpgrade as upgrade:
                 rest = rest[upgrade.args[0] :]
 
-    def _head_without_upgrade(self) -> bytes:
-        """The parser has refused line breaks within these parts, so they can be put together again."""
-        lines = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())]
-        lines += [b"%b: %b" % header for header in self.headers if header[0] != b"upgrade"]
-        return b"\r\n".join([*lines, b"", b""])
-
     # The parser's side
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        if self._part == "head":
+        if self.arrival.part == "head":
             return  # the same request once more, see `_ignore_upgrade`; its time goes on
-        self._part = "head"
-        self._arrived = 0
-        if self.cycle is not None:
-            self._began = self.loop.time()
-            self._deadline = self._began + self._limits.header_seconds
-        # else: the first request's time runs since the connection was made.
+        self.arrival.begin(None if self.cycle is None else self.loop.time())
 
     def on_headers_complete(self) -> None:
         limits = self._limits
-        if len(self.headers) > limits.header_lines or (self._unspent > limits.header_bytes and self._head_bytes() > limits.header_bytes):
+        too_many = len(self.headers) > limits.header_lines
+        if too_many or (self.arrival.unspent > limits.header_bytes and heads.size(self.url, self.headers) > limits.header_bytes):
             self._fault = TOO_LARGE
             raise _Refused
         if len(self.pipeline) >= MAX_PIPELINED:
@@ -252,34 +161,26 @@ class Connection(HttpToolsProtocol):
         if self._guard.stopping:
             self.cycle.keep_alive = False
         self.headers = []  # trailers come through `on_header` too, and must not become headers (RFC 9110, 6.5.1)
-        self._unspent = 0
-        self._part = "body"
-        self._deadline = self._began + limits.request_seconds
+        self.arrival.begin_body()
 
     def on_body(self, body: bytes) -> None:
-        self._unspent = 0
+        self.arrival.unspent = 0
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        if self._part == "head":
+        if self.arrival.part == "head":
             return  # an upgrade: `_ignore_upgrade` is next
         super().on_message_complete()
-        self._unspent = 0
-        self._part = "between"
-        self._deadline = inf if self._answering() else self._idle_deadline()
-
-    def _head_bytes(self) -> int:
-        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+        self.arrival.end(inf if self._answering() else self._idle_deadline())
 
     def _names_its_host(self) -> bool:
-        """RFC 9112, 3.2: once and well-formed; HTTP/1.0 may leave it out."""
-        hosts = [value for name, value in self.headers if name == b"host"]
+        hosts = heads.hosts(self.headers)
         if hosts == self._hosts:
             return True
-        if len(hosts) == 1 and HOST.fullmatch(hosts[0]) is not None:
+        right = heads.names_its_host(hosts, self.parser.get_http_version())
+        if right and hosts:  # none is right in HTTP/1.0 only
             self._hosts = hosts
-            return True
-        return not hosts and self.parser.get_http_version() < "1.1"
+        return right
 
     # The application's side
 
@@ -287,7 +188,7 @@ class Connection(HttpToolsProtocol):
         """Replaces uvicorn's, which arms a timer for every request."""
         self._outlet.flush()
         self.server_state.total_requests += 1
-        if self.transport.is_closing() or self._leaving:
+        if self.transport.is_closing() or self.departure.begun:
             return
         self.flow.resume_reading()
         if self.pipeline:
@@ -295,28 +196,28 @@ class Connection(HttpToolsProtocol):
             self._start_asgi_task(self._running, app)
         elif self._last_words is not None:
             self._leave(self._last_words)
-        elif self._part == "body" and self.expect_100_continue:
+        elif self.arrival.part == "body" and self.expect_100_continue:
             # RFC 9110, 10.1.1: the peer may send the body nevertheless, or not; what comes next means nothing certain.
             self._leave(NOTHING)
-        elif self._peer_done or (self._guard.stopping and self._part != "head"):
+        elif self._peer_done or (self._guard.stopping and self.arrival.part != "head"):
             self.transport.close()
-        elif self._part == "between":
-            self._deadline = self._idle_deadline()
+        elif self.arrival.part == "between":
+            self.arrival.deadline = self._idle_deadline()
         # else: the rest of this body, or the next head, is arriving under its own deadline.
 
     def _close(self) -> None:
         """For the application's side: after the last answer, or when it failed in the middle of one."""
         self._outlet.flush()
-        if self.transport.is_closing() or self._leaving:
+        if self.transport.is_closing() or self.departure.begun:
             return
-        if self._part == "between" and not self.pipeline:
+        if self.arrival.part == "between" and not self.pipeline:
             self.transport.close()
         else:
             self._leave(NOTHING)
 
     def shutdown(self) -> None:
         """Close if nothing is under way; a request of which a byte has come is under way."""
-        if self._part == "between" and not self._answering():
+        if self.arrival.part == "between" and not self._answering():
             self.transport.close()
         elif self.cycle is not None:
             self.cycle.keep_alive = False
@@ -327,31 +228,21 @@ class Connection(HttpToolsProtocol):
     def _idle_deadline(self) -> float:
         return self.loop.time() + self._limits.keep_alive_seconds
 
-    # The limits' side
+    # The guard's side
 
     def check(self, now: float, passed: float) -> None:
         """One look per sweep."""
-        if self.transport.is_closing() or self._leaving:
-            self._check_departure(now)
+        if self.transport.is_closing() or self.departure.begun:
+            self.departure.check(now)
         elif self._check_reader(now):
-            if self.flow.read_paused or (self._part == "between" and self.flow.write_paused):
-                self._deadline += passed  # rule 3; and a peer that still takes its answer is not idle
-                self._began += passed
-            elif now >= self._deadline or (self._part == "body" and (self._dawdles(now) or self._floods())):
-                if self._part == "between":
+            between = self.arrival.part == "between"
+            if self.flow.read_paused or (between and self.flow.write_paused):
+                self.arrival.excuse(passed)  # rule 3; and a peer that still takes its answer is not idle
+            elif self.arrival.is_late(now) or self._floods():
+                if between:
                     self.transport.close()
                 else:
                     self._refuse(SLOW)
-
-    def _check_departure(self, now: float) -> None:
-        """A peer that does not take its last bytes, or does not stop sending, does not keep us."""
-        if not self._leaving:
-            self._begin_to_leave(now)
-        elif self._heard and now < self._began + self._limits.request_seconds and self._arrived <= self._drain:
-            self._heard = False
-            self._deadline = max(self._deadline, now + LINGER_SECONDS)
-        elif now >= self._deadline:
-            self.transport.abort()
 
     def _check_reader(self, now: float) -> bool:
         """False if the peer had to be dropped because it does not read its answer."""
@@ -364,22 +255,16 @@ class Connection(HttpToolsProtocol):
             return False
         return True
 
-    def _dawdles(self, now: float) -> bool:
-        late = now - self._began - self._limits.body_grace_seconds
-        return late > 0 and self._arrived < late * self._limits.body_bytes_per_second
-
     def _floods(self) -> bool:
         """The answer is out, and the body of its request does not end."""
-        return self._arrived > DRAIN_BYTES and self.cycle.response_complete
+        return self.arrival.part == "body" and self.arrival.size > DRAIN_BYTES and self.cycle.response_complete
 
     def _refuse(self, words: bytes) -> None:
         """End the conversation with `words`, after the answers that are under way."""
-        self._deaf = True
-        self._drain = REFUSED_BYTES
-        part, self._part = self._part, "between"
-        self._deadline = inf
-        if part == "body":
+        self.departure.refuse()
+        if self.arrival.part == "body":
             words = self._abandon(words)
+        self.arrival.end()
         if self._running is None or self._running.disconnected or self._running.response_complete:
             self._leave(words)
         else:
@@ -397,18 +282,7 @@ class Connection(HttpToolsProtocol):
         return NOTHING if started else words
 
     def _leave(self, words: bytes) -> None:
-        self._deaf = True
-        self._begin_to_leave(self.loop.time())
-        self.flow.resume_reading()
-        if words:
-            self.transport.write(words)
-        self.transport.write_eof()
-
-    def _begin_to_leave(self, now: float) -> None:
-        """What has not been taken of the last answer keeps its time."""
-        self._leaving = True
-        self._heard, self._began = False, now
-        self._deadline = now + (self._limits.request_seconds if self.transport.get_write_buffer_size() else LINGER_SECONDS)
+        self.departure.begin(self.loop.time(), words)
 
 
 def connection_factory(config: Config, state: ServerState, guard: Guard) -> Any:

@@ -19,7 +19,9 @@ from typing import Any
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from hookwright.api.connections import Guard, Limits, connection_factory
+from hookwright.api.connections import connection_factory
+from hookwright.api.guard import Guard
+from hookwright.api.limits import Limits
 from hookwright.errors import ConfigurationError
 
 __all__ = ["Limits", "serve"]
