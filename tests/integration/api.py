@@ -4,10 +4,14 @@ import uuid
 from typing import Any
 
 import httpx
+import jwt
 
-from tests.harness import Server, org_token
+from tests.harness import SECRET, Server, org_token
 
 APP_GONE = "app_1srOrx2ZWZBpBUvZwXKQmoEYga2"
+UNAUTHENTICATED = (401, "authentication_failed")
+FORBIDDEN = (403, "insufficient_access")
+NOT_FOUND = (404, "not_found")
 
 
 class Api:
@@ -45,6 +49,11 @@ def fresh(server: Server, **claims: Any) -> Api:
     """The credential of an organization that nobody has named yet."""
     organization = f"org_{uuid.uuid4().hex[:27]}"
     return Api(server, org_token(organization, **claims), organization)
+
+
+def foreign(api: Api, app: str, **claims: Any) -> Api:
+    """The holder of an application's token that somebody else made with our secret."""
+    return Api(api.server, jwt.encode({"org": api.organization, "sub": app} | claims, SECRET, algorithm="HS256"), api.organization)
 
 
 def problems(response: httpx.Response) -> list[str]:

@@ -1,24 +1,12 @@
 """Applications over HTTP: fields, uids, pages, and what a repeated request does."""
 
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.harness import Server, running_server
+from tests.harness import Server
 from tests.integration.api import APP_GONE, Api, code, fresh, problems
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running_server(tmp_path_factory.mktemp("server")) as running:
-        yield running
-
-
-@pytest.fixture
-def api(server: Server) -> Api:
-    return fresh(server)
 
 
 def test_an_application_is_shown_with_all_its_fields(api: Api) -> None:

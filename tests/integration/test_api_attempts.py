@@ -1,32 +1,14 @@
 """Attempts over HTTP: how they are shown, listed and narrowed."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.harness import Receiver, Server, running_server
+from tests.harness import Receiver, Server
 from tests.integration.api import Api, code, fresh, problems
-from tests.integration.deliveries import answer, endpoint, message, settled
+from tests.integration.deliveries import endpoint, message, settled
 
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running_server(tmp_path_factory.mktemp("server")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def receiver() -> Iterator[Receiver]:
-    with Receiver(answer) as running:
-        yield running
-
-
-@pytest.fixture
-def api(server: Server) -> Api:
-    api = fresh(server)
-    api.app(uid="a")
-    return api
+pytestmark = pytest.mark.usefixtures("app")
 
 
 def test_an_attempt_is_shown_with_what_was_sent_and_what_came_back(api: Api, receiver: Receiver) -> None:

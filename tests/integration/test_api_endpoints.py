@@ -2,7 +2,6 @@
 
 import base64
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +15,7 @@ from tests.integration.api import Api, code, fresh, problems
 URL = "https://example.com/hook"
 ENDPOINTS = "/app/a/endpoint"
 
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running_server(tmp_path_factory.mktemp("server")) as running:
-        yield running
-
-
-@pytest.fixture
-def api(server: Server) -> Api:
-    api = fresh(server)
-    api.app(uid="a")
-    return api
+pytestmark = pytest.mark.usefixtures("app")
 
 
 def made(api: Api, **fields: Any) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 import asyncio
 import http.client
 import json
-from collections.abc import Iterator
 from html.parser import HTMLParser
 
 import httpx
@@ -13,21 +12,10 @@ from fastapi import FastAPI
 
 from hookwright.api import errors
 from hookwright.errors import StoreUnavailable
-from tests.harness import Server, running_server
-from tests.integration.api import Api, code, fresh, problems
+from tests.harness import Server
+from tests.integration.api import Api, code, problems
 
 MEBIBYTE = 1024 * 1024
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running_server(tmp_path_factory.mktemp("server")) as running:
-        yield running
-
-
-@pytest.fixture
-def api(server: Server) -> Api:
-    return fresh(server)
 
 
 @pytest.mark.parametrize(

@@ -1,25 +1,13 @@
 """Event types over HTTP: fields, schemas, flags, archiving, and their list by name."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.harness import Server, running_server
+from tests.harness import Server
 from tests.integration.api import Api, code, fresh, problems
 
 SCHEMA = {"1": {"type": "object", "properties": {"id": {"$ref": "#/definitions/id"}}, "definitions": {"id": {"type": "string"}}}}
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running_server(tmp_path_factory.mktemp("server")) as running:
-        yield running
-
-
-@pytest.fixture
-def api(server: Server) -> Api:
-    return fresh(server)
 
 
 def make(api: Api, name: str, **fields: Any) -> dict[str, Any]:

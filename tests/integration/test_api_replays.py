@@ -1,34 +1,16 @@
 """Sending by hand over HTTP: resend, recover, and examples."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
 
-from tests.harness import Receiver, Server, running_server
+from tests.harness import Receiver, running_server
 from tests.integration.api import Api, code, fresh, problems
-from tests.integration.deliveries import answer, endpoint, message, settled
+from tests.integration.deliveries import endpoint, message, settled
 
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running_server(tmp_path_factory.mktemp("server")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def receiver() -> Iterator[Receiver]:
-    with Receiver(answer) as running:
-        yield running
-
-
-@pytest.fixture
-def api(server: Server) -> Api:
-    api = fresh(server)
-    api.app(uid="a")
-    return api
+pytestmark = pytest.mark.usefixtures("app")
 
 
 def event_type(api: Api, name: str, schema: dict[str, Any] | None) -> None:
