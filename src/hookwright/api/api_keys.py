@@ -9,13 +9,13 @@ from starlette.responses import Response
 
 from hookwright.api.auth import Org, credentials_of, services_of
 from hookwright.api.errors import documented
-from hookwright.api.idempotency import DOCUMENTED, once
+from hookwright.api.idempotency import DOCUMENTED, once, sealed
 from hookwright.api.models import Input, Output, Text
 from hookwright.api.timestamps import Time, TimeText, rfc3339
 from hookwright.domain.credentials import ApiKey, Principal, Scope
 from hookwright.engine.credentials import new_key
 from hookwright.errors import Forbidden, Invalid
-from hookwright.store import Remembered
+from hookwright.store import Once, Remembered
 from hookwright.store.organizations import ListApiKeys
 
 router = APIRouter(tags=["Authentication"], responses=documented())
@@ -90,11 +90,12 @@ async def create(request: Request, response: Response, principal: Annotated[Prin
         expires_at=expires_at,
     )
     created = ApiKeyCreatedOut(token=text, **_shown(key))
-    sealed = services.secrets.seal_answer(principal.credential, created.model_dump_json(by_alias=True).encode())
-    kept = await credentials_of(request).create_key(key, await once(request, principal, now, lambda _: sealed))
-    if isinstance(kept, Remembered):
+    packed = created.model_dump_json(by_alias=True).encode()
+    only: Once[ApiKey] | None = sealed(await once(request, principal, now, lambda _: packed), services.secrets)
+    kept = await credentials_of(request).create_key(key, only)
+    if only is not None and isinstance(kept, Remembered):
         response.headers["Idempotency-Replayed"] = "true"
-        return ApiKeyCreatedOut.model_validate_json(services.secrets.open_answer(principal.credential, kept.answer))
+        return ApiKeyCreatedOut.model_validate_json(services.secrets.open_answer(only.key, kept.answer))
     return created
 
 

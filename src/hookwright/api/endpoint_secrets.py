@@ -12,7 +12,7 @@ from hookwright.api.endpoint_models import DEFAULT_GRACE_S, EndpointSecretOut, E
 from hookwright.api.endpoint_rules import check_secret, refuse_all
 from hookwright.api.endpoints import PATH, EndpointId
 from hookwright.api.errors import documented
-from hookwright.api.idempotency import DOCUMENTED, Answer, once
+from hookwright.api.idempotency import DOCUMENTED, Answer, once, sealed
 from hookwright.domain.endpoints import MAX_LIVE_SECRETS, SealedSecret
 from hookwright.engine.services import Services
 from hookwright.errors import Problem
@@ -72,12 +72,12 @@ async def rotate(
         now=now,
         most=MAX_LIVE_SECRETS,
     )
-    packed, credential = Answer.pack(200, _show(secret)), caller.principal.credential
-    key: Once[None] | None = await once(request, caller.principal, now, lambda _: services.secrets.seal_answer(credential, packed))
+    packed = Answer.pack(200, _show(secret))
+    key: Once[None] | None = sealed(await once(request, caller.principal, now, lambda _: packed), services.secrets)
     kept: Remembered | None = await services.changes.apply(command, application=application, endpoint=endpoint, once=key)
-    if kept is None:
+    if key is None or kept is None:
         return Answer.response(packed, replayed=False)
-    return Answer.response(services.secrets.open_answer(credential, kept.answer), replayed=True)
+    return Answer.response(services.secrets.open_answer(key.key, kept.answer), replayed=True)
 
 
 def _chosen(text: str) -> Secret:

@@ -12,12 +12,14 @@ import hashlib
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import msgspec
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
 from hookwright.api.auth import single
 from hookwright.domain.credentials import Principal
+from hookwright.engine.secrets import Secrets
 from hookwright.errors import Invalid
 from hookwright.store import Once, Remembered
 
@@ -69,6 +71,14 @@ async def once(request: Request, principal: Principal, now: int, remember: Calla
         now=now,
         remember=remember,
     )
+
+
+def sealed(once: Once[R] | None, secrets: Secrets) -> Once[R] | None:
+    """The same, of an answer that shows a secret: it is remembered sealed, and `secrets.open_answer` opens it."""
+    if once is None:
+        return None
+    key, remember = once.key, once.remember
+    return msgspec.structs.replace(once, remember=lambda result: secrets.seal_answer(key, remember(result)))
 
 
 def check_key(key: str) -> str:

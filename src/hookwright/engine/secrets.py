@@ -1,38 +1,42 @@
-"""Endpoint secrets and custom headers, sealed before they reach the store and opened only to sign, send or show."""
+"""Endpoint secrets, custom headers and answers that show a secret: sealed before they reach the store, opened only for use."""
 
 import json
 
+from hookwright.store.seals import Kind
 from hookwright.vault import Vault
 
 
-class Secrets:
-    """The context of each sealed value names its row and column, so that no value opens in another's place."""
+def context(kind: Kind, owner: str) -> str:
+    """What is sealed together with a value: its row and column, so that no value opens in another's place."""
+    return f"idempotency/{owner}/answer" if kind == "answer" else f"endpoint/{owner}/{kind}"
 
+
+class Secrets:
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
 
     def seal_secret(self, endpoint: str, secret: str) -> bytes:
-        return self._vault.seal(secret.encode(), f"endpoint/{endpoint}/secret")
+        return self._vault.seal(secret.encode(), context("secret", endpoint))
 
     def open_secret(self, endpoint: str, sealed: bytes) -> str:
         """Raises VaultError."""
-        return self._vault.open(sealed, f"endpoint/{endpoint}/secret").decode()
+        return self._vault.open(sealed, context("secret", endpoint)).decode()
 
-    def seal_answer(self, credential: str, answer: bytes) -> bytes:
-        """An answer that shows a secret, kept for a repetition of its request by the same credential."""
-        return self._vault.seal(answer, f"credential/{credential}/answer")
+    def seal_answer(self, key: bytes, answer: bytes) -> bytes:
+        """An answer that shows a secret, kept for a repetition of its request. `key` as in `Once`."""
+        return self._vault.seal(answer, context("answer", key.hex()))
 
-    def open_answer(self, credential: str, sealed: bytes) -> bytes:
+    def open_answer(self, key: bytes, sealed: bytes) -> bytes:
         """Raises VaultError."""
-        return self._vault.open(sealed, f"credential/{credential}/answer")
+        return self._vault.open(sealed, context("answer", key.hex()))
 
     def seal_headers(self, endpoint: str, headers: dict[str, str]) -> bytes | None:
         """None for no headers at all."""
-        return self._vault.seal(json.dumps(headers).encode(), f"endpoint/{endpoint}/headers") if headers else None
+        return self._vault.seal(json.dumps(headers).encode(), context("headers", endpoint)) if headers else None
 
     def open_headers(self, endpoint: str, sealed: bytes | None) -> dict[str, str]:
         """Raises VaultError."""
         if sealed is None:
             return {}
-        headers: dict[str, str] = json.loads(self._vault.open(sealed, f"endpoint/{endpoint}/headers"))
+        headers: dict[str, str] = json.loads(self._vault.open(sealed, context("headers", endpoint)))
         return headers

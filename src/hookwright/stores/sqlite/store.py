@@ -20,6 +20,7 @@ from hookwright.stores.sqlite import (
     organizations,
     recovers,
     retention,
+    seals,
     stats,
 )
 from hookwright.stores.sqlite.connections import FileLock, open_reader, open_writer
@@ -28,7 +29,7 @@ from hookwright.stores.sqlite.offload import InlineOffload, Offload, ThreadOfflo
 from hookwright.stores.sqlite.readers import Reader, Readers
 
 HANDLERS = (
-    applications, attempts, deliveries, endpoints, event_types, messages, messages_read, organizations, recovers, retention, stats,
+    applications, attempts, deliveries, endpoints, event_types, messages, messages_read, organizations, recovers, retention, seals, stats,
 )  # fmt: skip
 """Imported for what they register."""
 
