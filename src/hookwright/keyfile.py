@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from hookwright.errors import ConfigurationError
-from hookwright.vault import format_keys, generate_keys
+from hookwright.vault import format_keys, generate_keys, parse_keys
 
 KEY_BYTES = 32
 """256 bits: an AES-256 key, and the least that HS256 asks for (RFC 7518, 3.2)."""
@@ -77,6 +77,10 @@ def _read(path: Path) -> Keys:
         ) from error
     if not content.jwt_secret or not content.encryption_keys:
         raise ConfigurationError(f"the key file {path} lacks a key; restore it from a backup")
+    try:
+        parse_keys(content.encryption_keys)
+    except ValueError as error:  # people put new keys there
+        raise ConfigurationError(f"the key file {path}: encryption_keys: {error}") from error
     return Keys(content.jwt_secret, content.encryption_keys)
 
 

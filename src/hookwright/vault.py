@@ -91,6 +91,11 @@ class Vault:
         """The id of the key that seals."""
         return self._current
 
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of all keys of the ring."""
+        return tuple(self._ciphers)
+
     def seal(self, plaintext: bytes, context: str) -> bytes:
         """The sealed value. `context` names the place it is for and must be given again to open it."""
         nonce = self._entropy(_NONCE_BYTES)

@@ -26,10 +26,12 @@ def one_line(text: str) -> str:
 def test_help_says_what_each_command_does(tmp_path: Path) -> None:
     run = hookwright(tmp_path, "--help")
     assert run.status == 0
-    assert all(name in run.out for name in ("serve", "demo", "send", "token", "verify", "doctor", "migrate"))
+    assert all(name in run.out for name in ("serve", "demo", "send", "token", "verify", "doctor", "migrate", "reseal"))
 
 
-@pytest.mark.parametrize("arguments", [("token", "list"), ("doctor",), ("verify", "--secret", "x"), ("migrate", "--dry-run"), ("--help",)])
+@pytest.mark.parametrize(
+    "arguments", [("token", "list"), ("doctor",), ("verify", "--secret", "x"), ("migrate", "--dry-run"), ("reseal",), ("--help",)]
+)
 def test_small_commands_do_not_load_the_server(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     script = "import sys\nsys.argv[0] = 'hookwright'\nfrom hookwright.cli import main\ntry:\n    main()\nexcept SystemExit:\n    pass\n"
     script += "print([m for m in ('fastapi', 'aiohttp', 'uvicorn', 'uvloop') if m in sys.modules], file=sys.stderr)"

@@ -11,7 +11,7 @@ import traceback
 import typer
 
 from hookwright import __version__
-from hookwright.cli import demo, doctor, migrate, send, serve, token, verify
+from hookwright.cli import demo, doctor, migrate, reseal, send, serve, token, verify
 from hookwright.errors import ConfigurationError, HookwrightError
 
 app = typer.Typer(
@@ -30,6 +30,7 @@ app.command()(send.send)
 app.command()(verify.verify)
 app.command()(doctor.doctor)
 app.command()(migrate.migrate)
+app.command()(reseal.reseal)
 
 
 def _print_version(wanted: bool) -> None:

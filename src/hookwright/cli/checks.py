@@ -19,7 +19,10 @@ import msgspec
 
 from hookwright import keyfile
 from hookwright.config import SHORTEST_SOUND_SECRET, Settings, is_loopback
+from hookwright.engine.seals import Survey
 from hookwright.errors import ConfigurationError
+from hookwright.runtime.keys import misfit
+from hookwright.vault import Vault
 
 Level = Literal["ok", "warn", "fail"]
 MIB, GIB = 2**20, 2**30
@@ -82,6 +85,23 @@ def check_secrets(settings: Settings, *, holds_data: bool = False) -> Check:
         return Check("secrets", "fail", str(error), "")
     mode = stat.S_IMODE(path.stat().st_mode)
     return Check("secrets", "ok", f"{path} (mode {mode:04o})", "")
+
+
+def check_seals(settings: Settings, found: Survey, vault: Vault) -> Check:
+    """Whether all that lies sealed opens, and under which keys it is."""
+    total, shut = found.found.total(), found.shut.total()
+    if found.lost:
+        return Check("seals", "fail", f"{shut} of {total} do not open: {misfit(found, settings, vault)}", "do so before the next start")
+    if shut:
+        return Check("seals", "fail", f"{shut} of {total} are damaged and do not open", "restore a backup (docs/operating.md)")
+    others = ", ".join(kid for kid in vault.ids if kid != vault.current)
+    if total > found.found[vault.current]:
+        counts = ", ".join(f"{count} under {kid}" for kid, count in sorted(found.found.items()))
+        advice = f"when no old key is to stay: `hookwright reseal` puts all under {vault.current} (docs/security.md)"
+        return Check("seals", "warn", f"{counts}; {vault.current} is the newest key", advice)
+    if not total:
+        return Check("seals", "ok", "nothing is sealed yet")
+    return Check("seals", "ok", f"all {total} open, under {vault.current}" + (f"; nothing needs {others}" if others else ""))
 
 
 def check_folder(path: Path) -> Check:

@@ -131,12 +131,34 @@ def _read(installation: "Installation") -> Iterator["Check"]:
         )
     else:
         yield Check("schema", "ok", f"{found.version}, the newest")
+        yield from _look_at_seals(installation)
     now = arguments.now_ms()
     backlog = found.backlog
     yield checks.check_clock(now, None if backlog is None else backlog.newest_at)
     if backlog is not None:
         late = None if backlog.oldest_due_at is None else now - backlog.oldest_due_at
         yield from checks.check_backlog(backlog.live, backlog.held, late, backlog.disabled_endpoints)
+
+
+def _look_at_seals(installation: "Installation") -> Iterator["Check"]:
+    """Every one of them, where the keys can be read; `secrets` says if they cannot."""
+    from hookwright.cli import checks
+    from hookwright.cli.checks import Check
+    from hookwright.engine.seals import survey
+    from hookwright.errors import ConfigurationError, Unreadable
+    from hookwright.runtime.database import stored_seals
+    from hookwright.runtime.keys import known_vault
+
+    try:
+        vault = known_vault(installation.settings)
+    except ConfigurationError:
+        return
+    if vault is None:
+        return
+    try:
+        yield checks.check_seals(installation.settings, survey(stored_seals(installation.path), vault), vault)
+    except Unreadable as error:
+        yield Check("seals", "fail", f"cannot be told, a row is damaged: {error}", "restore a backup (docs/operating.md)")
 
 
 def _ask(installation: "Installation") -> Iterator["Check"]:

@@ -1,13 +1,13 @@
 """The whole server: store, engine, API, listening.
 
-Start: open the store, become a node, take over what a dead process left, look up what is due and deliver it, listen.
+Start: open the store, check that the keys fit it, become a node, take over what a dead process left, look up what is due
+and deliver it, listen.
 Stop: the same backwards; what was acknowledged is delivered or claimable, and committed, before the process ends (P3).
 """
 
 import asyncio
 import contextlib
 import gc
-import os
 import resource
 from collections.abc import AsyncIterator, Callable
 from types import ModuleType
@@ -16,10 +16,9 @@ from typing import Any
 from hookwright.config import Settings
 from hookwright.engine.services import Services
 from hookwright.runtime.engine import engine_options, run_engine
-from hookwright.runtime.keys import find_keys
+from hookwright.runtime.keys import check_ring, find_keys, open_vault
 from hookwright.senders.http import HttpSender
 from hookwright.stores.sqlite.store import SqliteStore
-from hookwright.vault import Vault, parse_keys
 
 
 @contextlib.asynccontextmanager
@@ -31,8 +30,8 @@ async def run_application(settings: Settings, stop: asyncio.Event) -> AsyncItera
     store = SqliteStore(settings.database_path)
     try:
         keys = await find_keys(settings, store)
-        ring = parse_keys(keys.encryption_keys)
-        vault = Vault(ring.keys, ring.current, os.urandom)
+        vault = open_vault(keys.encryption_keys)
+        await check_ring(settings, store, vault)
         sender = HttpSender(
             settings.allow_networks,
             connections=settings.concurrency,

@@ -13,9 +13,11 @@ from urllib.parse import quote
 import apsw
 import msgspec
 
-from hookwright.errors import StoreRefused
+from hookwright.errors import StoreRefused, Unreadable
+from hookwright.store.seals import Seal
 from hookwright.stores.sqlite.connections import APPLICATION_ID, migrations, schema_version
 from hookwright.stores.sqlite.registry import load_sql
+from hookwright.stores.sqlite.seals import seals_after
 
 SQL = load_sql("examination")
 
@@ -67,6 +69,15 @@ def examine(path: Path) -> Examination:
     return Examination(
         version=version, newest=version + len(pending), pending=pending, problems=problems, holds_data=holds_data, backlog=backlog
     )
+
+
+def stored_seals(path: Path) -> Iterator[Seal]:
+    """All that lies sealed in a file of the newest schema, read as it is asked for. Raises StoreRefused, Unreadable."""
+    try:
+        with _reading(path) as connection:
+            yield from seals_after(connection)
+    except UnicodeDecodeError as error:
+        raise Unreadable(str(error)) from error
 
 
 def sqlite_version() -> str:
