@@ -18,7 +18,7 @@ from hookwright.store.messages import (
     ListMessages,
     MessageFilter,
 )
-from hookwright.stores.sqlite import messages_read
+from hookwright.stores.sql import messages_read
 
 from .conftest import OpenStore
 from .makers import HOUR, NOW, OWNER, World, check

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import apsw
 import pytest
 
 from hookwright.clock import SystemClock
@@ -17,7 +16,8 @@ from hookwright.store.deliveries import DueEndpoints, OpenRecovers
 from hookwright.store.endpoints import LoadApplication, LoadEndpoint
 from hookwright.store.messages import ListMessages
 from hookwright.store.organizations import FindApiKey, ListRevocations
-from hookwright.stores.sqlite.registry import READERS
+from hookwright.stores.sql.registry import READERS
+from hookwright.stores.sqlite.db import SqliteDb
 from hookwright.stores.sqlite.store import SqliteStore, open_store
 from tests.conformance.makers import NOW, ORG, World
 from tests.integration.engines import Recorder, accept, endpoint_of, engine
@@ -32,10 +32,10 @@ class Held:
         self.begun, self.go = threading.Event(), threading.Event()
         self._list = READERS[ListMessages]
 
-    def __call__(self, db: apsw.Connection, query: Any) -> Any:
-        db.create_scalar_function("hold", self._hold, 0)
-        db.execute("select hold()").fetchall()
-        return self._list(db, query)
+    async def __call__(self, db: SqliteDb, query: Any) -> Any:
+        db.connection.create_scalar_function("hold", self._hold, 0)
+        await db.all("select hold()")
+        return await self._list(db, query)
 
     def _hold(self) -> None:
         self.begun.set()

@@ -16,7 +16,7 @@ from hookwright.domain.retries import RetryPolicy
 from hookwright.store.deliveries import CancelDeliveries, ClaimDue, ContinueRecovers, Release, Resend, Settle, Settlement, TakeOver
 from hookwright.store.endpoints import CreateEndpoint, DeleteEndpoint, UpdateEndpoint
 from hookwright.store.messages import CreateMessage, ExpungeContent
-from hookwright.stores.sqlite.registry import WRITERS
+from hookwright.stores.sql.registry import WRITERS
 
 
 class Violation(AssertionError):
@@ -71,11 +71,11 @@ class Model:
             WRITERS.update(before)
 
     def _noting(self, handler: Callable[[Any, Any], Any], note: Callable[..., None]) -> Callable[[Any, Any], Any]:
-        def carry_out(db: Any, command: Any) -> Any:
-            result = handler(db, command)
+        async def carry_out(db: Any, command: Any) -> Any:
+            result = await handler(db, command)
             told = result
             if isinstance(command, ContinueRecovers):  # its answer does not name the rows
-                rows = db.execute("select endpoint, message, round, due_at from deliveries where trigger = ?", (Trigger.RECOVER,))
+                rows = await db.all("select endpoint, message, round, due_at from deliveries where trigger = ?", (Trigger.RECOVER,))
                 told = [(Key(*row[:3]), row[3]) for row in rows]
             self._pending.append(lambda: note(command, told))
             return result

@@ -12,9 +12,10 @@ import apsw
 import pytest
 
 from hookwright.store.deliveries import Resend
-from hookwright.stores.sqlite import deliveries
+from hookwright.stores.sql import deliveries
+from hookwright.stores.sql.db import Db
+from hookwright.stores.sql.registry import WRITERS
 from hookwright.stores.sqlite.groups import Groups, _answer
-from hookwright.stores.sqlite.registry import WRITERS
 from tests.simulation.model import Violation
 from tests.simulation.scenario import simulate
 
@@ -79,9 +80,9 @@ def test_an_acknowledgement_before_the_commit_is_found(monkeypatch: pytest.Monke
 def test_a_resend_that_cancels_the_scheduled_retry_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     handler = WRITERS[Resend]
 
-    def resend(db: apsw.Connection, command: Resend) -> Any:
-        delivery = handler(db, command)
-        db.execute("delete from deliveries where endpoint = ? and message = ? and round = 0", (command.endpoint, command.message))
+    async def resend(db: Db, command: Resend) -> Any:
+        delivery = await handler(db, command)
+        await db.run("delete from deliveries where endpoint = ? and message = ? and round = 0", (command.endpoint, command.message))
         return delivery
 
     monkeypatch.setitem(WRITERS, Resend, resend)

@@ -5,7 +5,7 @@ behind: made by an administrator, a log or its index beside the database would s
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -15,11 +15,13 @@ import msgspec
 
 from hookwright.errors import StoreRefused, Unreadable
 from hookwright.store.seals import Seal
+from hookwright.stores.sql.db import carry_out
+from hookwright.stores.sql.registry import load_sql
+from hookwright.stores.sql.seals import seals_after
 from hookwright.stores.sqlite.connections import APPLICATION_ID, migrations, schema_version
-from hookwright.stores.sqlite.registry import load_sql
-from hookwright.stores.sqlite.seals import seals_after
+from hookwright.stores.sqlite.db import SqliteDb
 
-SQL = load_sql("examination")
+SQL = load_sql("examination", __package__)
 
 
 class Backlog(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,9 +77,15 @@ def stored_seals(path: Path) -> Iterator[Seal]:
     """All that lies sealed in a file of the newest schema, read as it is asked for. Raises StoreRefused, Unreadable."""
     try:
         with _reading(path) as connection:
-            yield from seals_after(connection)
+            seals = seals_after(SqliteDb(connection))
+            while (seal := carry_out(_next(seals))) is not None:
+                yield seal
     except UnicodeDecodeError as error:
         raise Unreadable(str(error)) from error
+
+
+async def _next(seals: AsyncIterator[Seal]) -> Seal | None:
+    return await anext(seals, None)
 
 
 def sqlite_version() -> str:

@@ -23,8 +23,10 @@ import msgspec
 
 from hookwright.errors import CallerError, Invalid, StoreUnavailable
 from hookwright.store import Command, Once, Remembered
+from hookwright.stores.sql.db import carry_out
+from hookwright.stores.sql.registry import WRITERS, load_sql
+from hookwright.stores.sqlite.db import SqliteDb
 from hookwright.stores.sqlite.offload import Offload
-from hookwright.stores.sqlite.registry import WRITERS, load_sql
 
 SQL = load_sql("idempotency_keys")
 MOST_PER_GROUP = 128
@@ -54,7 +56,7 @@ class _Item(msgspec.Struct):
 
 class Groups:
     def __init__(self, connection: apsw.Connection, offload: Offload) -> None:
-        self._connection, self._offload = connection, offload
+        self._connection, self._db, self._offload = connection, SqliteDb(connection), offload
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[_Item] = deque()
         self._running: asyncio.Task[None] | None = None
@@ -128,7 +130,7 @@ class Groups:
         execute("release item")
 
     def _handle(self, command: Command[Any]) -> Any:
-        return WRITERS[type(command)](self._connection, command)
+        return carry_out(WRITERS[type(command)](self._db, command))
 
     def _once(self, once: Once[Any], command: Command[Any]) -> Any:
         row = self._connection.execute(SQL.find, (once.key, once.now)).fetchone()

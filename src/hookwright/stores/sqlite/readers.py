@@ -4,7 +4,6 @@ A connection answers one query at a time, and a list may look at thousands of ro
 for (`Query.urgent`) has a connection and a thread of its own.
 """
 
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NamedTuple, TypeVar
 
@@ -12,8 +11,10 @@ import apsw
 
 from hookwright.errors import StoreUnavailable, Unreadable
 from hookwright.store import Query
+from hookwright.stores.sql.db import carry_out
+from hookwright.stores.sql.registry import READERS, Handler
+from hookwright.stores.sqlite.db import SqliteDb
 from hookwright.stores.sqlite.offload import Offload
-from hookwright.stores.sqlite.registry import READERS
 
 R = TypeVar("R")
 
@@ -22,18 +23,18 @@ class Reader:
     """One read-only connection, used by one query at a time."""
 
     def __init__(self, connection: apsw.Connection, offload: Offload) -> None:
-        self._connection, self.offload = connection, offload
+        self._connection, self._db, self.offload = connection, SqliteDb(connection), offload
 
     async def answer(self, query: Query[R]) -> R:
         handler = READERS[type(query)]
         result: R = await self.offload.run(lambda: self._read(handler, query))
         return result
 
-    def _read(self, handler: Callable[[apsw.Connection, Any], Any], query: Query[Any]) -> Any:
+    def _read(self, handler: Handler, query: Query[Any]) -> Any:
         """One query sees one state of the database, however many statements it takes."""
         try:
             with self._connection:
-                return handler(self._connection, query)
+                return carry_out(handler(self._db, query))
         except (apsw.IOError, apsw.CorruptError, apsw.BusyError, apsw.FullError, apsw.CantOpenError) as error:
             raise StoreUnavailable(f"the database cannot be read now: {error}") from error
         except UnicodeDecodeError as error:

@@ -9,7 +9,7 @@ from typing import TypeVar, overload
 import apsw
 
 from hookwright.store import Command, Once, Query, Remembered
-from hookwright.stores.sqlite import (
+from hookwright.stores.sql import (
     applications,
     attempts,
     deliveries,

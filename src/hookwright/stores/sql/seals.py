@@ -1,12 +1,11 @@
 """What lies sealed: endpoints' secrets and headers, and answers that showed a secret."""
 
-from collections.abc import Iterator
-from itertools import islice
-
-import apsw
+from collections.abc import AsyncIterator
 
 from hookwright.store.seals import Kind, ListSeals, ReplaceSeals, SampleSeals, Seal
-from hookwright.stores.sqlite.registry import load_sql, reads, writes
+from hookwright.stores.sql.db import Db
+from hookwright.stores.sql.registry import load_sql, reads, writes
+from hookwright.stores.sql.streams import take
 
 SQL = load_sql("seals")
 _LIST: dict[Kind, str] = {"answer": SQL.list_answers, "headers": SQL.list_headers, "secret": SQL.list_secrets}
@@ -14,26 +13,26 @@ _REPLACE: dict[Kind, str] = {"answer": SQL.replace_answer, "headers": SQL.replac
 
 
 @reads(SampleSeals)
-def sample(db: apsw.Connection, query: SampleSeals) -> list[Seal]:
-    return [Seal(*row) for row in db.execute(SQL.sample, {"limit": query.limit})]
+async def sample(db: Db, query: SampleSeals) -> list[Seal]:
+    return [Seal(*row) for row in await db.all(SQL.sample, {"limit": query.limit})]
 
 
 @reads(ListSeals)
-def list_seals(db: apsw.Connection, query: ListSeals) -> list[Seal]:
-    return list(islice(seals_after(db, query.after), query.limit))
+async def list_seals(db: Db, query: ListSeals) -> list[Seal]:
+    return [seal async for seal in take(seals_after(db, query.after), query.limit)]
 
 
 @writes(ReplaceSeals)
-def replace(db: apsw.Connection, command: ReplaceSeals) -> None:
+async def replace(db: Db, command: ReplaceSeals) -> None:
     for seal, new in command.changes:
-        db.execute(_REPLACE[seal.kind], {"owner": seal.owner, "position": seal.position, "old": seal.sealed, "new": new})
+        await db.run(_REPLACE[seal.kind], {"owner": seal.owner, "position": seal.position, "old": seal.sealed, "new": new})
 
 
-def seals_after(db: apsw.Connection, mark: Seal | None = None) -> Iterator[Seal]:
+async def seals_after(db: Db, mark: Seal | None = None) -> AsyncIterator[Seal]:
     """Every one that comes after `mark`, read as it is asked for: by kind, owner, position."""
     for kind, sql in sorted(_LIST.items()):
         if mark is not None and kind < mark.kind:
             continue
         owner, position = (mark.owner, mark.position) if mark is not None and kind == mark.kind else ("", 0)
-        for row in db.execute(sql, {"owner": owner, "position": position}):
+        async for row in db.each(sql, {"owner": owner, "position": position}):
             yield Seal(kind, *row)

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import apsw
 import msgspec
 
 from hookwright.domain.applications import Application
@@ -10,71 +9,72 @@ from hookwright.domain.pages import Page
 from hookwright.errors import Conflict, NotFound
 from hookwright.store import CHANGED
 from hookwright.store.applications import CreateApplication, DeleteApplication, FindApplication, ListApplications, UpdateApplication
-from hookwright.stores.sqlite.decoding import texts
-from hookwright.stores.sqlite.keysets import gather, keyset
-from hookwright.stores.sqlite.registry import load_sql, reads, writes
+from hookwright.stores.sql.db import Db, UniqueViolated
+from hookwright.stores.sql.decoding import texts
+from hookwright.stores.sql.keysets import gather, keyset
+from hookwright.stores.sql.registry import load_sql, reads, writes
 
 SQL = load_sql("applications")
 
 
 @writes(CreateApplication)
-def create(db: apsw.Connection, command: CreateApplication) -> tuple[Application, bool]:
+async def create(db: Db, command: CreateApplication) -> tuple[Application, bool]:
     application = command.application
     if command.get_if_exists and application.uid is not None:
-        existing = _find(db, application.organization, application.uid)
+        existing = await _find(db, application.organization, application.uid)
         if existing is not None:
             return existing, False
-    _write_unique(db, SQL.insert, application)
+    await _write_unique(db, SQL.insert, application)
     return application, True
 
 
 @writes(UpdateApplication)
-def update(db: apsw.Connection, command: UpdateApplication) -> Application:
-    current = _find(db, command.application.organization, command.application.id)
+async def update(db: Db, command: UpdateApplication) -> Application:
+    current = await _find(db, command.application.organization, command.application.id)
     if current is None:
         raise NotFound
     if command.expected is not None and command.expected != current:
         raise Conflict("the application was changed at the same moment by another request; read it and try again", code=CHANGED)
-    _write_unique(db, SQL.update, command.application)
+    await _write_unique(db, SQL.update, command.application)
     return command.application
 
 
 @writes(DeleteApplication)
-def delete(db: apsw.Connection, command: DeleteApplication) -> Application:
-    application = _find(db, command.organization, command.ref)
+async def delete(db: Db, command: DeleteApplication) -> Application:
+    application = await _find(db, command.organization, command.ref)
     if application is None:
         raise NotFound
-    db.execute(SQL.delete, {"organization": application.organization, "id": application.id, "now": command.now})
-    db.execute(SQL.delete_endpoints, {"application": application.id, "now": command.now})
+    await db.run(SQL.delete, {"organization": application.organization, "id": application.id, "now": command.now})
+    await db.run(SQL.delete_endpoints, {"application": application.id, "now": command.now})
     return application
 
 
 @reads(FindApplication)
-def find(db: apsw.Connection, query: FindApplication) -> Application | None:
-    return _find(db, query.organization, query.ref)
+async def find(db: Db, query: FindApplication) -> Application | None:
+    return await _find(db, query.organization, query.ref)
 
 
 @reads(ListApplications)
-def list_applications(db: apsw.Connection, query: ListApplications) -> Page[Application]:
+async def list_applications(db: Db, query: ListApplications) -> Page[Application]:
     keys = keyset(query.page, "app")
     values = {"organization": query.organization, "low": keys.low, "high": keys.high}
-    rows = map(_to_application, db.execute(SQL.list_down if keys.down else SQL.list_up, values))
-    return gather(query.page, ((application.id, application) for application in rows))
+    rows = db.each(SQL.list_down if keys.down else SQL.list_up, values)
+    return await gather(query.page, ((row[1], _to_application(row)) async for row in rows))
 
 
-def _find(db: apsw.Connection, organization: str, ref: str) -> Application | None:
-    row = db.execute(SQL.find, {"organization": organization, "ref": ref}).fetchone()
+async def _find(db: Db, organization: str, ref: str) -> Application | None:
+    row = await db.first(SQL.find, {"organization": organization, "ref": ref})
     return None if row is None else _to_application(row)
 
 
-def _write_unique(db: apsw.Connection, sql: str, application: Application) -> None:
+async def _write_unique(db: Db, sql: str, application: Application) -> None:
     values = msgspec.structs.asdict(application) | {"metadata": msgspec.json.encode(application.metadata).decode()}
     if sql is SQL.update:
         del values["created_at"]
     try:
-        db.execute(sql, values)
-    except apsw.ConstraintError as error:
-        if "applications.uid" not in str(error):
+        await db.run(sql, values)
+    except UniqueViolated as error:
+        if error.key != "applications_uid":
             raise
         raise Conflict(f"an application with the uid {application.uid!r} exists already") from error
 

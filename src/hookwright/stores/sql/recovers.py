@@ -5,50 +5,49 @@ The mark moves in the transaction that adds the rounds, so a slice happens once,
 
 from typing import Any
 
-import apsw
-
 from hookwright import ids
 from hookwright.domain.deliveries import Delivery, Key, Trigger
 from hookwright.errors import NotFound
 from hookwright.store.deliveries import ContinueRecovers, OpenRecovers, StartRecover
-from hookwright.stores.sqlite.messages import insert_delivery
-from hookwright.stores.sqlite.registry import load_sql, reads, writes
+from hookwright.stores.sql.db import Db
+from hookwright.stores.sql.messages import insert_delivery
+from hookwright.stores.sql.registry import load_sql, reads, writes
 
 SQL = load_sql("recovers")
 TASKS_PER_SLICE = 8
 
 
 @writes(StartRecover)
-def start(db: apsw.Connection, command: StartRecover) -> None:
-    if db.execute(SQL.endpoint_alive, (command.application, command.endpoint)).fetchone() is None:
+async def start(db: Db, command: StartRecover) -> None:
+    if await db.first(SQL.endpoint_alive, (command.application, command.endpoint)) is None:
         raise NotFound
     after, until = (f"msg_{ids.floor(at)}" for at in (command.since, command.until))
-    db.execute(SQL.start, (command.task, command.application, command.endpoint, after, until, command.now))
+    await db.run(SQL.start, (command.task, command.application, command.endpoint, after, until, command.now))
 
 
 @reads(OpenRecovers)
-def open_recovers(db: apsw.Connection, query: OpenRecovers) -> int:
-    count: Any = db.execute(SQL.open_count).fetchall()[0][0]
+async def open_recovers(db: Db, query: OpenRecovers) -> int:
+    count: Any = (await db.all(SQL.open_count))[0][0]
     return int(count)
 
 
 @writes(ContinueRecovers)
-def continue_recovers(db: apsw.Connection, command: ContinueRecovers) -> list[str]:
+async def continue_recovers(db: Db, command: ContinueRecovers) -> list[str]:
     touched: set[str] = set()
-    tasks: Any = db.execute(SQL.open_tasks, (TASKS_PER_SLICE,)).fetchall()
+    tasks: Any = await db.all(SQL.open_tasks, (TASKS_PER_SLICE,))
     for task, application, endpoint, after, until in tasks:
-        alive = db.execute(SQL.endpoint_alive, (application, endpoint)).fetchone() is not None
-        rows: Any = db.execute(SQL.candidates, (endpoint, after, until, command.limit)).fetchall() if alive else []
+        alive = await db.first(SQL.endpoint_alive, (application, endpoint)) is not None
+        rows: Any = await db.all(SQL.candidates, (endpoint, after, until, command.limit)) if alive else []
         for row in rows:
-            if _again(db, command, application, endpoint, row):
+            if await _again(db, command, application, endpoint, row):
                 touched.add(endpoint)
         finished = len(rows) < command.limit
         mark = rows[-1][0] + "0" if rows else after  # the smallest text after that message's id
-        db.execute(SQL.move_mark, (mark, command.now if finished else None, task))
+        await db.run(SQL.move_mark, (mark, command.now if finished else None, task))
     return sorted(touched)
 
 
-def _again(db: apsw.Connection, command: ContinueRecovers, application: str, endpoint: str, row: tuple[Any, ...]) -> bool:
+async def _again(db: Db, command: ContinueRecovers, application: str, endpoint: str, row: tuple[Any, ...]) -> bool:
     message, succeeded, failed, round, organization, created_at, live, has_content = row
     if succeeded or live or not failed or not has_content:
         return False
@@ -56,4 +55,4 @@ def _again(db: apsw.Connection, command: ContinueRecovers, application: str, end
         key=Key(endpoint, message, round + 1), application=application, organization=organization,
         trigger=Trigger.RECOVER, due_at=command.now, created_at=created_at,
     )  # fmt: skip
-    return insert_delivery(db, delivery)
+    return await insert_delivery(db, delivery)

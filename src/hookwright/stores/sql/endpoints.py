@@ -3,7 +3,6 @@
 import logging
 from typing import Any
 
-import apsw
 import msgspec
 
 from hookwright.domain.applications import Application
@@ -24,9 +23,10 @@ from hookwright.store.endpoints import (
     SetHeaders,
     UpdateEndpoint,
 )
-from hookwright.stores.sqlite.decoding import name_set, texts
-from hookwright.stores.sqlite.keysets import gather, keyset
-from hookwright.stores.sqlite.registry import load_sql, reads, writes
+from hookwright.stores.sql.db import Db, UniqueViolated
+from hookwright.stores.sql.decoding import name_set, texts
+from hookwright.stores.sql.keysets import gather, keyset
+from hookwright.stores.sql.registry import load_sql, reads, writes
 
 SQL = load_sql("endpoints")
 log = logging.getLogger(__name__)
@@ -34,92 +34,92 @@ _SEALED_HEADERS = -1  # the last column of the selects of one endpoint
 
 
 @writes(CreateEndpoint)
-def create(db: apsw.Connection, command: CreateEndpoint) -> Endpoint:
+async def create(db: Db, command: CreateEndpoint) -> Endpoint:
     endpoint = command.record.endpoint
     of = {"application": endpoint.application}
-    if db.execute(SQL.live_application, of).fetchone() is None:
+    if await db.first(SQL.live_application, of) is None:
         raise NotFound
-    if _count(db, SQL.count, of) >= command.most:
+    if await _count(db, SQL.count, of) >= command.most:
         raise BadRequest(f"an application has at most {command.most} endpoints", code="limit_reached")
     values = _values(endpoint) | {
         "organization": endpoint.organization,
         "created_at": endpoint.created_at,
         "sealed_headers": command.record.sealed_headers,
     }
-    _write_unique(db, SQL.insert, values)
+    await _write_unique(db, SQL.insert, values)
     for secret in reversed(command.record.secrets):
-        _insert_secret(db, endpoint.id, secret)
+        await _insert_secret(db, endpoint.id, secret)
     return endpoint
 
 
 @writes(UpdateEndpoint)
-def update(db: apsw.Connection, command: UpdateEndpoint) -> Endpoint:
+async def update(db: Db, command: UpdateEndpoint) -> Endpoint:
     endpoint = command.endpoint
-    current = _find(db, endpoint.application, endpoint.id)
+    current = await _find(db, endpoint.application, endpoint.id)
     if current is None:
         raise NotFound
     if command.expected is not None and current.endpoint != command.expected:
         raise Conflict("the endpoint was changed at the same moment by another request; read it and try again", code=CHANGED)
-    _write_unique(db, SQL.update, _values(endpoint))
+    await _write_unique(db, SQL.update, _values(endpoint))
     return endpoint
 
 
 @writes(DeleteEndpoint)
-def delete(db: apsw.Connection, command: DeleteEndpoint) -> Endpoint:
-    record = _find(db, command.application, command.ref)
+async def delete(db: Db, command: DeleteEndpoint) -> Endpoint:
+    record = await _find(db, command.application, command.ref)
     if record is None:
         raise NotFound
-    db.execute(SQL.delete, {"application": command.application, "id": record.endpoint.id, "now": command.now})
+    await db.run(SQL.delete, {"application": command.application, "id": record.endpoint.id, "now": command.now})
     return record.endpoint
 
 
 @writes(SetHeaders)
-def set_headers(db: apsw.Connection, command: SetHeaders) -> None:
+async def set_headers(db: Db, command: SetHeaders) -> None:
     of = {"application": command.application, "id": command.endpoint}
-    row = db.execute(SQL.sealed_headers, of).fetchone()
+    row = await db.first(SQL.sealed_headers, of)
     if row is None:
         raise NotFound
     if row[0] != command.expected:
         raise Conflict("the headers were changed at the same moment by another request; read them and try again", code=CHANGED)
-    db.execute(SQL.set_headers, of | {"sealed": command.sealed, "now": command.now})
+    await db.run(SQL.set_headers, of | {"sealed": command.sealed, "now": command.now})
 
 
 @writes(RotateSecret)
-def rotate_secret(db: apsw.Connection, command: RotateSecret) -> None:
-    if _find(db, command.application, command.endpoint) is None:
+async def rotate_secret(db: Db, command: RotateSecret) -> None:
+    if await _find(db, command.application, command.endpoint) is None:
         raise NotFound
     of = {"endpoint": command.endpoint}
-    if _count(db, SQL.signing_secrets, of | {"now": command.now}) >= command.most:
+    if await _count(db, SQL.signing_secrets, of | {"now": command.now}) >= command.most:
         raise BadRequest(
             f"{command.most} old secrets of this endpoint still sign; wait until one of them has expired", code="limit_reached"
         )
-    db.execute(SQL.retire_secret, of | {"expires_at": command.old_expires_at})
-    db.execute(SQL.drop_expired_secrets, of | {"now": command.now})
-    _insert_secret(db, command.endpoint, command.secret)
+    await db.run(SQL.retire_secret, of | {"expires_at": command.old_expires_at})
+    await db.run(SQL.drop_expired_secrets, of | {"now": command.now})
+    await _insert_secret(db, command.endpoint, command.secret)
 
 
 @reads(FindEndpoint)
-def find(db: apsw.Connection, query: FindEndpoint) -> Endpoint | None:
-    record = _find(db, query.application, query.ref, deleted=query.deleted)
+async def find(db: Db, query: FindEndpoint) -> Endpoint | None:
+    record = await _find(db, query.application, query.ref, deleted=query.deleted)
     return record.endpoint if record is not None else None
 
 
 @reads(FindEndpointRecord)
-def find_record(db: apsw.Connection, query: FindEndpointRecord) -> EndpointRecord | None:
-    record = _find(db, query.application, query.ref)
-    return _with_secrets(db, record) if record is not None else None
+async def find_record(db: Db, query: FindEndpointRecord) -> EndpointRecord | None:
+    record = await _find(db, query.application, query.ref)
+    return await _with_secrets(db, record) if record is not None else None
 
 
 @reads(ListEndpoints)
-def list_endpoints(db: apsw.Connection, query: ListEndpoints) -> Page[Endpoint]:
+async def list_endpoints(db: Db, query: ListEndpoints) -> Page[Endpoint]:
     keys = keyset(query.page, "ep")
-    rows = db.execute(SQL.list_down if keys.down else SQL.list_up, {"application": query.application, "low": keys.low, "high": keys.high})
-    return gather(query.page, ((endpoint.id, endpoint) for endpoint in map(to_endpoint, rows)))
+    rows = db.each(SQL.list_down if keys.down else SQL.list_up, {"application": query.application, "low": keys.low, "high": keys.high})
+    return await gather(query.page, ((row[1], to_endpoint(row)) async for row in rows))
 
 
 @reads(LoadApplication)
-def load_application(db: apsw.Connection, query: LoadApplication) -> LoadedApplication | None:
-    row = db.execute(SQL.application, {"organization": query.organization, "ref": query.ref}).fetchone()
+async def load_application(db: Db, query: LoadApplication) -> LoadedApplication | None:
+    row = await db.first(SQL.application, {"organization": query.organization, "ref": query.ref})
     if row is None:
         return None
     organization, ident, uid, name, metadata, throttle_rate, created_at, updated_at = row
@@ -133,22 +133,22 @@ def load_application(db: apsw.Connection, query: LoadApplication) -> LoadedAppli
         created_at=created_at,
         updated_at=updated_at,
     )
-    return LoadedApplication(application=application, endpoints=_fan_out(db, application))
+    return LoadedApplication(application=application, endpoints=await _fan_out(db, application))
 
 
-def _fan_out(db: apsw.Connection, application: Application) -> tuple[Endpoint, ...]:
+async def _fan_out(db: Db, application: Application) -> tuple[Endpoint, ...]:
     """The live endpoints; one by one only if they cannot be read together."""
     try:
-        return tuple(map(to_endpoint, db.execute(SQL.list_up, {"application": application.id, "low": "", "high": "~"})))
+        return tuple(map(to_endpoint, await db.all(SQL.list_up, {"application": application.id, "low": "", "high": "~"})))
     except (Unreadable, UnicodeDecodeError):
-        idents: Any = db.execute(SQL.live_ids, {"application": application.id}).fetchall()
-        return tuple(_as_far_as_readable(db, application, ident) for (ident,) in idents)
+        idents: Any = await db.all(SQL.live_ids, {"application": application.id})
+        return tuple([await _as_far_as_readable(db, application, ident) for (ident,) in idents])
 
 
-def _as_far_as_readable(db: apsw.Connection, application: Application, ident: str) -> Endpoint:
+async def _as_far_as_readable(db: Db, application: Application, ident: str) -> Endpoint:
     """An endpoint whose filters nobody can read may want anything. Held until it is mended, nothing is lost (P1)."""
     try:
-        return to_endpoint(db.execute(SQL.load, {"id": ident}).fetchall()[0])
+        return to_endpoint((await db.all(SQL.load, {"id": ident}))[0])
     except (Unreadable, UnicodeDecodeError) as error:
         log.error("endpoint %s cannot be read, every message of its application waits for it: %s", ident, error)
         return Endpoint(
@@ -158,14 +158,14 @@ def _as_far_as_readable(db: apsw.Connection, application: Application, ident: st
 
 
 @reads(LoadEndpoint)
-def load_endpoint(db: apsw.Connection, query: LoadEndpoint) -> EndpointRecord | None:
-    row = db.execute(SQL.load, {"id": query.id}).fetchone()
-    return _with_secrets(db, EndpointRecord(to_endpoint(row), (), row[_SEALED_HEADERS])) if row is not None else None
+async def load_endpoint(db: Db, query: LoadEndpoint) -> EndpointRecord | None:
+    row = await db.first(SQL.load, {"id": query.id})
+    return await _with_secrets(db, EndpointRecord(to_endpoint(row), (), row[_SEALED_HEADERS])) if row is not None else None
 
 
-def endpoints_by_id(db: apsw.Connection, application: str, ids: list[str]) -> dict[str, Endpoint]:
+async def endpoints_by_id(db: Db, application: str, ids: list[str]) -> dict[str, Endpoint]:
     """Those of `ids` that exist in the application, deleted ones too."""
-    rows = db.execute(SQL.by_ids, {"application": application, "ids": msgspec.json.encode(ids).decode()})
+    rows = await db.all(SQL.by_ids, {"application": application, "ids": msgspec.json.encode(ids).decode()})
     return {endpoint.id: endpoint for endpoint in map(to_endpoint, rows)}
 
 
@@ -213,31 +213,31 @@ def _json_set(names: frozenset[str] | None) -> str | None:
     return None if names is None else msgspec.json.encode(sorted(names)).decode()
 
 
-def _write_unique(db: apsw.Connection, sql: str, values: dict[str, Any]) -> None:
+async def _write_unique(db: Db, sql: str, values: dict[str, Any]) -> None:
     try:
-        db.execute(sql, values)
-    except apsw.ConstraintError as error:
-        if "endpoints.uid" not in str(error):
+        await db.run(sql, values)
+    except UniqueViolated as error:
+        if error.key != "endpoints_uid":
             raise
         raise Conflict(f"an endpoint with the uid {values['uid']!r} exists already in this application") from error
 
 
-def _insert_secret(db: apsw.Connection, endpoint: str, secret: SealedSecret) -> None:
+async def _insert_secret(db: Db, endpoint: str, secret: SealedSecret) -> None:
     values = {"endpoint": endpoint, "created_at": secret.created_at, "sealed": secret.sealed, "expires_at": secret.expires_at}
-    db.execute(SQL.insert_secret, values)
+    await db.run(SQL.insert_secret, values)
 
 
-def _find(db: apsw.Connection, application: str, ref: str, *, deleted: bool = False) -> EndpointRecord | None:
+async def _find(db: Db, application: str, ref: str, *, deleted: bool = False) -> EndpointRecord | None:
     """Without its secrets."""
-    row = db.execute(SQL.find, {"application": application, "ref": ref, "deleted": deleted}).fetchone()
+    row = await db.first(SQL.find, {"application": application, "ref": ref, "deleted": deleted})
     return EndpointRecord(to_endpoint(row), (), row[_SEALED_HEADERS]) if row is not None else None
 
 
-def _with_secrets(db: apsw.Connection, record: EndpointRecord) -> EndpointRecord:
-    rows = db.execute(SQL.secrets, {"endpoint": record.endpoint.id})
+async def _with_secrets(db: Db, record: EndpointRecord) -> EndpointRecord:
+    rows = await db.all(SQL.secrets, {"endpoint": record.endpoint.id})
     return EndpointRecord(record.endpoint, tuple(SealedSecret(*row) for row in rows), record.sealed_headers)
 
 
-def _count(db: apsw.Connection, sql: str, values: dict[str, Any]) -> int:
-    count: int = db.execute(sql, values).get
+async def _count(db: Db, sql: str, values: dict[str, Any]) -> int:
+    count: int = (await db.all(sql, values))[0][0]
     return count

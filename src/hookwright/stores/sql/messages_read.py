@@ -1,10 +1,9 @@
 """Messages as they are listed and looked up, alone or as an endpoint saw them; and the removal of a content."""
 
-from collections.abc import Iterator
-from itertools import accumulate, islice
+from collections.abc import AsyncIterator
+from itertools import accumulate
 from typing import Any, TypeVar
 
-import apsw
 import msgspec
 
 from hookwright.domain.deliveries import Status
@@ -22,13 +21,15 @@ from hookwright.store.messages import (
     ListMessages,
     MessageFilter,
 )
-from hookwright.stores.sqlite.attempts import expunge_responses
-from hookwright.stores.sqlite.decoding import names
-from hookwright.stores.sqlite.deliveries import cancel
-from hookwright.stores.sqlite.endpoints import endpoints_by_id
-from hookwright.stores.sqlite.keysets import Keyset, gather, keyset, replace
-from hookwright.stores.sqlite.registry import load_sql, reads, writes
-from hookwright.stores.sqlite.statuses import statuses_at_endpoint, statuses_of_message
+from hookwright.stores.sql.attempts import expunge_responses
+from hookwright.stores.sql.db import Db
+from hookwright.stores.sql.decoding import names
+from hookwright.stores.sql.deliveries import cancel
+from hookwright.stores.sql.endpoints import endpoints_by_id
+from hookwright.stores.sql.keysets import Keyset, gather, keyset, replace
+from hookwright.stores.sql.registry import load_sql, reads, writes
+from hookwright.stores.sql.statuses import statuses_at_endpoint, statuses_of_message
+from hookwright.stores.sql.streams import take
 
 T = TypeVar("T")
 SQL = load_sql("messages_read")
@@ -37,52 +38,52 @@ MOST_BYTES = 16 * 2**20
 
 
 @writes(ExpungeContent)
-def expunge(db: apsw.Connection, command: ExpungeContent) -> None:
-    message = _find(db, command.application, command.message)
+async def expunge(db: Db, command: ExpungeContent) -> None:
+    message = await _find(db, command.application, command.message)
     if message is None:
         raise NotFound
-    db.execute(SQL.expunge, {"message": message.id})
-    expunge_responses(db, message.id)
-    cancel(db, db.execute(SQL.live, {"message": message.id}).fetchall(), command.now)
+    await db.run(SQL.expunge, {"message": message.id})
+    await expunge_responses(db, message.id)
+    await cancel(db, await db.all(SQL.live, {"message": message.id}), command.now)
 
 
 @reads(FindMessage)
-def find(db: apsw.Connection, query: FindMessage) -> FoundMessage | None:
-    message = _find(db, query.application, query.ref)
+async def find(db: Db, query: FindMessage) -> FoundMessage | None:
+    message = await _find(db, query.application, query.ref)
     if message is None:
         return None
-    row = db.execute(SQL.content, {"message": message.id}).fetchone() if query.with_content else None
+    row = await db.first(SQL.content, {"message": message.id}) if query.with_content else None
     return FoundMessage(message, Content(*row) if row is not None else None)
 
 
 @reads(ListMessages)
-def list_messages(db: apsw.Connection, query: ListMessages) -> Page[FoundMessage]:
+async def list_messages(db: Db, query: ListMessages) -> Page[FoundMessage]:
     keys = _keys(query)
     of = {"application": query.application, "low": keys.low, "high": keys.high}
-    messages = map(to_message, db.execute(SQL.list_down if keys.down else SQL.list_up, of))
-    page = gather(query.page, ((message.id, message if _matches(query.filter, message) else None) for message in messages))
+    messages = (to_message(row) async for row in db.each(SQL.list_down if keys.down else SQL.list_up, of))
+    page = await gather(query.page, ((message.id, message if _matches(query.filter, message) else None) async for message in messages))
     if not query.with_content:
         return replace(page, [FoundMessage(message, None) for message in page.data])
-    page = _cut(db, query, page, [message.id for message in page.data])
-    contents = _contents(db, [message.id for message in page.data])
+    page = await _cut(db, query, page, [message.id for message in page.data])
+    contents = await _contents(db, [message.id for message in page.data])
     return replace(page, [FoundMessage(message, contents.get(message.id)) for message in page.data])
 
 
 @reads(ListEndpointMessages)
-def list_endpoint_messages(db: apsw.Connection, query: ListEndpointMessages) -> Page[EndpointMessage]:
-    page = gather(query.page, _endpoint_messages(db, query))
+async def list_endpoint_messages(db: Db, query: ListEndpointMessages) -> Page[EndpointMessage]:
+    page = await gather(query.page, _endpoint_messages(db, query))
     contents: dict[str, Content] = {}
     if query.with_content:
-        page = _cut(db, query, page, [message.id for message, _ in page.data])
-        contents = _contents(db, [message.id for message, _ in page.data])
+        page = await _cut(db, query, page, [message.id for message, _ in page.data])
+        contents = await _contents(db, [message.id for message, _ in page.data])
     return replace(page, [EndpointMessage(FoundMessage(one, contents.get(one.id)), status) for one, status in page.data])
 
 
 @reads(ListDestinations)
-def list_destinations(db: apsw.Connection, query: ListDestinations) -> Page[Destination]:
+async def list_destinations(db: Db, query: ListDestinations) -> Page[Destination]:
     statuses = statuses_of_message(db, query.message, keyset(query.page, "ep"))
-    page = gather(query.page, ((endpoint, (endpoint, status)) for endpoint, status in statuses))
-    endpoints = endpoints_by_id(db, query.application, [endpoint for endpoint, _ in page.data])
+    page = await gather(query.page, ((endpoint, (endpoint, status)) async for endpoint, status in statuses))
+    endpoints = await endpoints_by_id(db, query.application, [endpoint for endpoint, _ in page.data])
     return replace(page, [Destination(endpoints[ident], status) for ident, status in page.data if ident in endpoints])
 
 
@@ -100,8 +101,8 @@ def to_message(row: tuple[Any, ...]) -> Message:
     )
 
 
-def _find(db: apsw.Connection, application: str, ref: str) -> Message | None:
-    row = db.execute(SQL.find, {"application": application, "ref": ref}).fetchone()
+async def _find(db: Db, application: str, ref: str) -> Message | None:
+    row = await db.first(SQL.find, {"application": application, "ref": ref})
     return to_message(row) if row is not None else None
 
 
@@ -116,21 +117,21 @@ def _matches(wanted: MessageFilter, message: Message) -> bool:
     return wanted.channel is None or (message.channels is not None and wanted.channel in message.channels)
 
 
-def _endpoint_messages(db: apsw.Connection, query: ListEndpointMessages) -> Iterator[tuple[str, tuple[Message, Status] | None]]:
+async def _endpoint_messages(db: Db, query: ListEndpointMessages) -> AsyncIterator[tuple[str, tuple[Message, Status] | None]]:
     """What `gather` looks through; messages are looked up by the page, not one by one."""
     statuses = statuses_at_endpoint(db, query.endpoint, _keys(query), query.states)
-    while chunk := list(islice(statuses, query.page.limit + 1)):
+    while chunk := [found async for found in take(statuses, query.page.limit + 1)]:
         wanted = [ident for ident, status in chunk if status is not None]
-        rows = db.execute(SQL.by_ids, {"application": query.application, "ids": _json(wanted)})
+        rows = await db.all(SQL.by_ids, {"application": query.application, "ids": _json(wanted)})
         messages = {message.id: message for message in map(to_message, rows) if _matches(query.filter, message)}
         for ident, status in chunk:
             message = messages.get(ident)
             yield ident, (message, status) if message is not None and status is not None else None
 
 
-def _cut(db: apsw.Connection, query: ListMessages | ListEndpointMessages, page: Page[T], idents: list[str]) -> Page[T]:
+async def _cut(db: Db, query: ListMessages | ListEndpointMessages, page: Page[T], idents: list[str]) -> Page[T]:
     """As much of the page, from the end that the reading began at, as has at most `MOST_BYTES` of contents."""
-    sizes: dict[str, int] = dict(db.execute(SQL.content_sizes, {"ids": _json(idents)}))
+    sizes: dict[str, int] = dict(await db.all(SQL.content_sizes, {"ids": _json(idents)}))
     order = idents[::-1] if query.page.backwards else idents
     for kept, total in enumerate(accumulate(sizes.get(ident, 0) for ident in order)):
         if total > MOST_BYTES and kept:
@@ -140,8 +141,8 @@ def _cut(db: apsw.Connection, query: ListMessages | ListEndpointMessages, page: 
     return page
 
 
-def _contents(db: apsw.Connection, idents: list[str]) -> dict[str, Content]:
-    return {ident: Content(body, kind) for ident, body, kind in db.execute(SQL.contents, {"ids": _json(idents)})}
+async def _contents(db: Db, idents: list[str]) -> dict[str, Content]:
+    return {ident: Content(body, kind) for ident, body, kind in await db.all(SQL.contents, {"ids": _json(idents)})}
 
 
 def _json(idents: list[str]) -> str:

@@ -1,23 +1,22 @@
 """One status per message and endpoint, of all rounds together, read from outcomes and live rows; never from attempts."""
 
-from collections.abc import Iterator
-from itertools import groupby
+from collections.abc import AsyncIterator
 from typing import Any
 
-import apsw
-
 from hookwright.domain.deliveries import Delivery, Key, State, Status, Trigger, headline
-from hookwright.stores.sqlite.decoding import member
-from hookwright.stores.sqlite.keysets import Keyset
-from hookwright.stores.sqlite.registry import load_sql
+from hookwright.stores.sql.db import Db
+from hookwright.stores.sql.decoding import member
+from hookwright.stores.sql.keysets import Keyset
+from hookwright.stores.sql.registry import load_sql
+from hookwright.stores.sql.streams import runs
 
 SQL = load_sql("statuses")
 _LIVE = frozenset({State.PENDING, State.SENDING})
 
 
-def statuses_at_endpoint(
-    db: apsw.Connection, endpoint: str, keys: Keyset, states: frozenset[int] | None
-) -> Iterator[tuple[str, Status | None]]:
+async def statuses_at_endpoint(
+    db: Db, endpoint: str, keys: Keyset, states: frozenset[int] | None
+) -> AsyncIterator[tuple[str, Status | None]]:
     """Lazily, each message of the range with its status at the endpoint; None if that is not among `states`.
 
     When only live states are wanted, only live rows are read: few beside millions that ended.
@@ -26,21 +25,17 @@ def statuses_at_endpoint(
         sql = SQL.live_at_endpoint_down if keys.down else SQL.live_at_endpoint_up
     else:
         sql = SQL.at_endpoint_down if keys.down else SQL.at_endpoint_up
-    rows = db.execute(sql, {"endpoint": endpoint, "low": keys.low, "high": keys.high})
-    for message, rounds in groupby(rows, key=_first):
+    rows = db.each(sql, {"endpoint": endpoint, "low": keys.low, "high": keys.high})
+    async for message, rounds in runs(rows):
         status = _status([(_delivery(row, Key(endpoint, message, row[3])), row[1]) for row in rounds])
         yield message, status if states is None or status.state in states else None
 
 
-def statuses_of_message(db: apsw.Connection, message: str, keys: Keyset) -> Iterator[tuple[str, Status]]:
+async def statuses_of_message(db: Db, message: str, keys: Keyset) -> AsyncIterator[tuple[str, Status]]:
     """Lazily, each endpoint of the range with the message's status there."""
-    rows = db.execute(SQL.of_message_down if keys.down else SQL.of_message_up, {"message": message, "low": keys.low, "high": keys.high})
-    for endpoint, rounds in groupby(rows, key=_first):
+    rows = db.each(SQL.of_message_down if keys.down else SQL.of_message_up, {"message": message, "low": keys.low, "high": keys.high})
+    async for endpoint, rounds in runs(rows):
         yield endpoint, _status([(_delivery(row, Key(endpoint, message, row[3])), row[1]) for row in rounds])
-
-
-def _first(row: tuple[Any, ...]) -> str:
-    return str(row[0])
 
 
 def _delivery(row: tuple[Any, ...], key: Key) -> Delivery:

@@ -5,10 +5,9 @@ fenced): each statement that ends, reschedules or releases a claimed row names i
 and does nothing when either has changed.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import apsw
 import msgspec
 
 from hookwright.domain.attempts import EXPUNGED, Attempt
@@ -31,9 +30,10 @@ from hookwright.store.deliveries import (
     Settlement,
     TakeOver,
 )
-from hookwright.stores.sqlite.decoding import member, names, text
-from hookwright.stores.sqlite.messages import insert_delivery
-from hookwright.stores.sqlite.registry import load_sql, reads, writes
+from hookwright.stores.sql.db import Db
+from hookwright.stores.sql.decoding import member, names, text
+from hookwright.stores.sql.messages import insert_delivery
+from hookwright.stores.sql.registry import load_sql, reads, writes
 
 SQL = load_sql("deliveries")
 HOUR = 3_600_000
@@ -43,29 +43,28 @@ _RANK = {State.SUCCESS: 0, State.FAIL: 1, State.CANCELED: 2}
 
 
 @writes(OpenNode)
-def open_node(db: apsw.Connection, command: OpenNode) -> int:
-    epoch: Any = db.execute(SQL.open_node, (command.now,)).fetchall()[0][0]
+async def open_node(db: Db, command: OpenNode) -> int:
+    epoch: Any = (await db.all(SQL.open_node, (command.now,)))[0][0]
     return int(epoch)
 
 
 @writes(TakeOver)
-def take_over(db: apsw.Connection, command: TakeOver) -> int:
-    db.execute(SQL.take_over, (command.owner,))
-    return db.changes()
+async def take_over(db: Db, command: TakeOver) -> int:
+    return await db.run(SQL.take_over, (command.owner,))
 
 
 @reads(DueEndpoints)
-def due_endpoints(db: apsw.Connection, query: DueEndpoints) -> list[DueEndpoint]:
-    rows: Iterable[Any] = db.execute(SQL.due_endpoints, {"after": query.after, "limit": query.limit})
+async def due_endpoints(db: Db, query: DueEndpoints) -> list[DueEndpoint]:
+    rows = await db.all(SQL.due_endpoints, {"after": query.after, "limit": query.limit})
     return [DueEndpoint(endpoint, due_at) for endpoint, due_at in rows]
 
 
 @writes(ClaimDue)
-def claim_due(db: apsw.Connection, command: ClaimDue) -> ClaimedRows:
+async def claim_due(db: Db, command: ClaimDue) -> ClaimedRows:
     claimed: list[Claimed] = []
     set_aside: list[SetAside] = []
     size = 0
-    for row in db.execute(SQL.due_rows, (command.endpoint, command.now, command.limit)):
+    async for row in db.each(SQL.due_rows, (command.endpoint, command.now, command.limit)):
         try:
             item = _claimed(command, row)
         except Unreadable as error:
@@ -77,11 +76,11 @@ def claim_due(db: apsw.Connection, command: ClaimDue) -> ClaimedRows:
         claimed.append(item)
     for item in claimed:
         key = item.delivery.key
-        db.execute(SQL.own, (command.owner, key.endpoint, key.message, key.round))
+        await db.run(SQL.own, (command.owner, key.endpoint, key.message, key.round))
     for damaged in set_aside:
         key = damaged.key
-        db.execute(SQL.set_aside, (command.now + SET_ASIDE_MS, key.endpoint, key.message, key.round))
-    next_due_at: Any = db.execute(SQL.next_due, (command.endpoint,)).fetchall()[0][0]
+        await db.run(SQL.set_aside, (command.now + SET_ASIDE_MS, key.endpoint, key.message, key.round))
+    next_due_at: Any = (await db.all(SQL.next_due, (command.endpoint,)))[0][0]
     return ClaimedRows(tuple(claimed), next_due_at, tuple(set_aside))
 
 
@@ -105,33 +104,32 @@ def _claimed(command: ClaimDue, row: tuple[Any, ...]) -> Claimed:
 
 
 @writes(Settle)
-def settle(db: apsw.Connection, command: Settle) -> list[bool]:
-    return [_settle(db, settlement) for settlement in command.settlements]
+async def settle(db: Db, command: Settle) -> list[bool]:
+    return [await _settle(db, settlement) for settlement in command.settlements]
 
 
-def _settle(db: apsw.Connection, s: Settlement) -> bool:
+async def _settle(db: Db, s: Settlement) -> bool:
     fenced = (s.key.endpoint, s.key.message, s.key.round, s.fence.owner, s.fence.attempts)
     if s.state in FINAL:
-        rows: list[Any] = db.execute(SQL.end_fenced, fenced).fetchall()
+        rows: list[Any] = await db.all(SQL.end_fenced, fenced)
         if not rows:
             return False
         application, organization, trigger = rows[0]
         attempts = s.fence.attempts + (s.attempt is not None)
         last = s.attempt.id if s.attempt else None
-        end_delivery(db, s.key, application, organization, trigger, s.state, attempts, last, s.created_at, s.now)
+        await end_delivery(db, s.key, application, organization, trigger, s.state, attempts, last, s.created_at, s.now)
     else:
-        db.execute(SQL.reschedule, (s.due_at, *fenced))
-        if not db.changes():
+        if not await db.run(SQL.reschedule, (s.due_at, *fenced)):
             return False
     if s.attempt is not None:
-        _insert_attempt(db, s.attempt)
+        await _insert_attempt(db, s.attempt)
         if s.disable:
-            db.execute(SQL.disable_gone, (s.now, s.attempt.application, s.key.endpoint, s.attempt.url))
+            await db.run(SQL.disable_gone, (s.now, s.attempt.application, s.key.endpoint, s.attempt.url))
     return True
 
 
-def end_delivery(
-    db: apsw.Connection, key: Key, application: str, organization: str, trigger: int, state: State, attempts: int,
+async def end_delivery(
+    db: Db, key: Key, application: str, organization: str, trigger: int, state: State, attempts: int,
     last_attempt: str | None, created_at: int, now: int,
 ) -> None:  # fmt: skip
     """Write the final record of a delivery whose live row this transaction removes (P2), and count it.
@@ -139,22 +137,22 @@ def end_delivery(
     A message counts once per endpoint, in the hour of its creation (`created_at`, the same time as its id carries), by
     the best that any of its rounds came to: success, else fail, else canceled.
     """
-    before = [row[0] for row in db.execute(SQL.ended_states, (key.endpoint, key.message)) if row[0] in _RANK]
-    db.execute(
+    before = [row[0] for row in await db.all(SQL.ended_states, (key.endpoint, key.message)) if row[0] in _RANK]
+    await db.run(
         SQL.insert_outcome,
         (key.endpoint, key.message, key.round, application, organization, trigger, state, attempts, last_attempt, now),
     )
     old = min(before, key=_RANK.__getitem__, default=None)
     if old is None or _RANK[state] < _RANK[old]:
         hour = created_at // HOUR
-        db.execute(_COUNT[state], (key.endpoint, hour, 1))
+        await db.run(_COUNT[state], (key.endpoint, hour, 1))
         if old is not None:
-            db.execute(_COUNT[old], (key.endpoint, hour, -1))
+            await db.run(_COUNT[old], (key.endpoint, hour, -1))
 
 
-def _insert_attempt(db: apsw.Connection, a: Attempt) -> None:
+async def _insert_attempt(db: Db, a: Attempt) -> None:
     channels = _json.encode(a.channels).decode() if a.channels else None
-    db.execute(
+    await db.run(
         SQL.insert_attempt,
         (
             a.key.message, a.id, a.key.endpoint, a.key.round, a.application, a.organization, a.trigger, a.number, a.url,
@@ -164,36 +162,36 @@ def _insert_attempt(db: apsw.Connection, a: Attempt) -> None:
 
 
 @writes(Release)
-def release(db: apsw.Connection, command: Release) -> None:
+async def release(db: Db, command: Release) -> None:
     for key, fence, due_at in command.rows:
-        db.execute(SQL.release, (due_at, key.endpoint, key.message, key.round, fence.owner, fence.attempts))
+        await db.run(SQL.release, (due_at, key.endpoint, key.message, key.round, fence.owner, fence.attempts))
 
 
 @writes(CancelDeliveries)
-def cancel_deliveries(db: apsw.Connection, command: CancelDeliveries) -> int:
+async def cancel_deliveries(db: Db, command: CancelDeliveries) -> int:
     ended = 0
-    for (endpoint,) in db.execute(SQL.to_clear, (command.limit,)).fetchall():
-        rows: Any = db.execute(SQL.live_of, (endpoint, command.limit - ended)).fetchall()
-        ended += cancel(db, rows, command.now)
+    for (endpoint,) in await db.all(SQL.to_clear, (command.limit,)):
+        rows: Any = await db.all(SQL.live_of, (endpoint, command.limit - ended))
+        ended += await cancel(db, rows, command.now)
         if ended >= command.limit:
             break
-    db.execute(SQL.cleared, (command.now, command.limit))
+    await db.run(SQL.cleared, (command.now, command.limit))
     return ended
 
 
-def cancel(db: apsw.Connection, rows: Sequence[tuple[Any, ...]], now: int) -> int:
+async def cancel(db: Db, rows: Sequence[tuple[Any, ...]], now: int) -> int:
     """End live rows as canceled. A row: endpoint, message, round, application, organization, trigger, attempts, created_at."""
     for endpoint, message, round, application, organization, trigger, attempts, created_at in rows:
         key = Key(endpoint, message, round)
-        db.execute(SQL.delete_live, (key.endpoint, key.message, key.round))
-        end_delivery(db, key, application, organization, trigger, State.CANCELED, attempts, None, created_at, now)
+        await db.run(SQL.delete_live, (key.endpoint, key.message, key.round))
+        await end_delivery(db, key, application, organization, trigger, State.CANCELED, attempts, None, created_at, now)
     return len(rows)
 
 
 @writes(Resend)
-def resend(db: apsw.Connection, command: Resend) -> Delivery:
+async def resend(db: Db, command: Resend) -> Delivery:
     facts = {"application": command.application, "endpoint": command.endpoint, "message": command.message}
-    row: Any = db.execute(SQL.resend_facts, facts).fetchone()
+    row: Any = await db.first(SQL.resend_facts, facts)
     if row is None or not row[3]:
         raise NotFound
     organization, created_at, has_content, _, live_round, ended_round = row
@@ -204,5 +202,5 @@ def resend(db: apsw.Connection, command: Resend) -> Delivery:
         application=command.application, organization=organization, trigger=command.trigger,
         due_at=command.now, created_at=created_at,
     )  # fmt: skip
-    insert_delivery(db, delivery)
+    await insert_delivery(db, delivery)
     return delivery

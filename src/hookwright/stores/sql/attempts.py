@@ -2,51 +2,48 @@
 
 from typing import Any
 
-import apsw
-
 from hookwright.domain.attempts import EXPUNGED, Attempt
 from hookwright.domain.deliveries import Key, State, Trigger
 from hookwright.domain.pages import Page
 from hookwright.errors import NotFound
 from hookwright.store.attempts import ExpungeResponse, FindAttempt, ListAttempts
-from hookwright.stores.sqlite.decoding import member, names
-from hookwright.stores.sqlite.keysets import gather, keyset
-from hookwright.stores.sqlite.registry import load_sql, reads, writes
+from hookwright.stores.sql.db import Db
+from hookwright.stores.sql.decoding import member, names
+from hookwright.stores.sql.keysets import gather, keyset
+from hookwright.stores.sql.registry import load_sql, reads, writes
 
 SQL = load_sql("attempts")
 
 
 @writes(ExpungeResponse)
-def expunge_response(db: apsw.Connection, command: ExpungeResponse) -> None:
+async def expunge_response(db: Db, command: ExpungeResponse) -> None:
     of = {"application": command.application, "message": command.message, "attempt": command.attempt}
-    db.execute(SQL.expunge_response, of | {"expunged": EXPUNGED})
-    if not db.changes():
+    if not await db.run(SQL.expunge_response, of | {"expunged": EXPUNGED}):
         raise NotFound
 
 
-def expunge_responses(db: apsw.Connection, message: str, limit: int = -1) -> int:
+async def expunge_responses(db: Db, message: str, limit: int = -1) -> int:
     """Remove what receivers answered to a message, at most `limit` times (-1: every time); how often that was."""
-    db.execute(SQL.expunge_responses, {"message": message, "expunged": EXPUNGED, "limit": limit})
-    return db.changes()
+    return await db.run(SQL.expunge_responses, {"message": message, "expunged": EXPUNGED, "limit": limit})
 
 
 @reads(FindAttempt)
-def find(db: apsw.Connection, query: FindAttempt) -> Attempt | None:
+async def find(db: Db, query: FindAttempt) -> Attempt | None:
     values = {"application": query.application, "message": query.message, "attempt": query.attempt}
-    row = db.execute(SQL.find, values).fetchone()
+    row = await db.first(SQL.find, values)
     return to_attempt(row) if row is not None else None
 
 
 @reads(ListAttempts)
-def list_attempts(db: apsw.Connection, query: ListAttempts) -> Page[Attempt]:
+async def list_attempts(db: Db, query: ListAttempts) -> Page[Attempt]:
     keys = keyset(query.page, "atmpt", after=query.filter.after, before=query.filter.before)
     values = {"application": query.application, "low": keys.low, "high": keys.high}
     if query.message is not None:
-        rows = db.execute(SQL.by_message_down if keys.down else SQL.by_message_up, values | {"message": query.message})
+        rows = db.each(SQL.by_message_down if keys.down else SQL.by_message_up, values | {"message": query.message})
     else:
-        rows = db.execute(SQL.by_endpoint_down if keys.down else SQL.by_endpoint_up, values | {"endpoint": query.endpoint})
-    attempts = map(to_attempt, rows)
-    return gather(query.page, ((attempt.id, attempt if _matches(query, attempt) else None) for attempt in attempts))
+        rows = db.each(SQL.by_endpoint_down if keys.down else SQL.by_endpoint_up, values | {"endpoint": query.endpoint})
+    attempts = (to_attempt(row) async for row in rows)
+    return await gather(query.page, ((attempt.id, attempt if _matches(query, attempt) else None) async for attempt in attempts))
 
 
 def to_attempt(row: tuple[Any, ...]) -> Attempt:

@@ -4,7 +4,7 @@ Rules: no OFFSET; the rows of a page come lazily from one ordered statement; a f
 the budget is spent the page ends short, `done` is false and its edge is where the looking stopped.
 """
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterable
 from typing import TypeVar
 
 import msgspec
@@ -48,12 +48,12 @@ def budget(page: PageRequest) -> int:
     return 20 * page.limit + 1000
 
 
-def gather(page: PageRequest, candidates: Iterable[tuple[str, T | None]]) -> Page[T]:
+async def gather(page: PageRequest, candidates: AsyncIterable[tuple[str, T | None]]) -> Page[T]:
     """A page from `candidates` in reading order: each its cursor and its item, None for one the filter refused."""
     taken: list[T] = []
     cursors: list[str] = []
     left = budget(page)
-    for cursor, item in candidates:
+    async for cursor, item in candidates:
         if item is not None:
             if len(taken) == page.limit:
                 return _page(page, taken, cursors, more=True)

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import apsw
 import msgspec
 
 from hookwright.domain.credentials import ApiKey, Revocation
@@ -18,53 +17,54 @@ from hookwright.store.organizations import (
     Revoke,
     RevokeApiKey,
 )
-from hookwright.stores.sqlite.registry import load_sql, reads, writes
+from hookwright.stores.sql.db import Db
+from hookwright.stores.sql.registry import load_sql, reads, writes
 
 SQL = load_sql("organizations")
 
 
 @writes(EnsureOrganization)
-def ensure(db: apsw.Connection, command: EnsureOrganization) -> None:
-    db.execute(SQL.ensure, msgspec.structs.asdict(command))
+async def ensure(db: Db, command: EnsureOrganization) -> None:
+    await db.run(SQL.ensure, msgspec.structs.asdict(command))
 
 
 @writes(CreateApiKey)
-def create_key(db: apsw.Connection, command: CreateApiKey) -> ApiKey:
+async def create_key(db: Db, command: CreateApiKey) -> ApiKey:
     values = msgspec.structs.asdict(command.key)
-    db.execute(SQL.insert_key, values | {"scopes": msgspec.json.encode(command.key.scopes).decode()})
+    await db.run(SQL.insert_key, values | {"scopes": msgspec.json.encode(command.key.scopes).decode()})
     return command.key
 
 
 @writes(RevokeApiKey)
-def revoke_key(db: apsw.Connection, command: RevokeApiKey) -> ApiKey:
-    row = db.execute(SQL.revoke_key, msgspec.structs.asdict(command)).fetchone()
+async def revoke_key(db: Db, command: RevokeApiKey) -> ApiKey:
+    row = await db.first(SQL.revoke_key, msgspec.structs.asdict(command))
     if row is None:
         raise NotFound
     return _to_key(row)
 
 
 @writes(Revoke)
-def revoke(db: apsw.Connection, command: Revoke) -> None:
+async def revoke(db: Db, command: Revoke) -> None:
     for revocation in command.revocations:
         values = msgspec.structs.asdict(revocation)
         covered = {name: value for name, value in values.items() if name != "forget_at"}
-        db.execute(SQL.drop_covered_revocations, covered)
-        db.execute(SQL.insert_revocation, values)
+        await db.run(SQL.drop_covered_revocations, covered)
+        await db.run(SQL.insert_revocation, values)
 
 
 @reads(FindApiKey)
-def find_key(db: apsw.Connection, query: FindApiKey) -> ApiKey | None:
-    row = db.execute(SQL.find_key, {"id": query.id}).fetchone()
+async def find_key(db: Db, query: FindApiKey) -> ApiKey | None:
+    row = await db.first(SQL.find_key, {"id": query.id})
     return None if row is None else _to_key(row)
 
 
 @reads(ListApiKeys)
-def list_keys(db: apsw.Connection, query: ListApiKeys) -> list[ApiKey]:
-    return [_to_key(row) for row in db.execute(SQL.list_keys, {"organization": query.organization})]
+async def list_keys(db: Db, query: ListApiKeys) -> list[ApiKey]:
+    return [_to_key(row) for row in await db.all(SQL.list_keys, {"organization": query.organization})]
 
 
 @reads(ListRevocations)
-def list_revocations(db: apsw.Connection, query: ListRevocations) -> list[Revocation]:
+async def list_revocations(db: Db, query: ListRevocations) -> list[Revocation]:
     return [
         Revocation(
             organization=row[0],
@@ -75,7 +75,7 @@ def list_revocations(db: apsw.Connection, query: ListRevocations) -> list[Revoca
             effective_at=row[5],
             forget_at=row[6],
         )
-        for row in db.execute(SQL.list_revocations, {"now": query.now})
+        for row in await db.all(SQL.list_revocations, {"now": query.now})
     ]
 
 
@@ -93,10 +93,10 @@ def _to_key(row: tuple[Any, ...]) -> ApiKey:
 
 
 @reads(HasOrganizations)
-def has_organizations(db: apsw.Connection, query: HasOrganizations) -> bool:
-    return db.execute(SQL.any_organization).fetchone() is not None
+async def has_organizations(db: Db, query: HasOrganizations) -> bool:
+    return await db.first(SQL.any_organization) is not None
 
 
 @writes(KeepAnswer)
-def keep_answer(db: apsw.Connection, command: KeepAnswer) -> None:
+async def keep_answer(db: Db, command: KeepAnswer) -> None:
     """The group keeps the answer beside what this did, which is nothing."""

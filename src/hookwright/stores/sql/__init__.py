@@ -1,0 +1,1 @@
+"""What SQL stores share: handlers of commands and queries, and their statements, written once."""
