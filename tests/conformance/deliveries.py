@@ -29,8 +29,10 @@ def settlement(world: World, delivery: Delivery, state: State, **fields: Any) ->
         trigger=delivery.trigger, number=delivery.attempts + 1, url="https://example.com/", event_type="a.b", channels=None, response=b"",
         state=State.SUCCESS if state is State.SUCCESS else State.FAIL, response_status=0, started_at=world.now, duration_ms=1,
     )  # fmt: skip
-    values = {"key": delivery.key, "fence": delivery.fence, "attempt": attempt, "state": state, "created_at": world.now, "now": world.now}
-    return Settlement(**(values | fields))
+    values: dict[str, Any] = {
+        "key": delivery.key, "fence": delivery.fence, "attempt": attempt, "state": state, "created_at": world.now, "now": world.now,
+    }  # fmt: skip
+    return Settlement(**values | fields)
 
 
 async def settle(world: World, *settlements: Settlement) -> list[bool]:

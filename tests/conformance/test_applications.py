@@ -18,7 +18,7 @@ ORG, OTHER = "org_a", "org_b"
 
 
 def application(number: int, **more: Any) -> Application:
-    values = {"id": f"app_{encode(number)}", "organization": ORG, "name": f"n{number}", "created_at": number, "updated_at": number}
+    values: dict[str, Any] = {"id": f"app_{encode(number)}", "organization": ORG, "name": f"n{number}", "created_at": number, "updated_at": number}
     return Application(**values | more)
 
 

@@ -23,7 +23,8 @@ ORG, OTHER = "org_a", "org_b"
 
 
 def event_type(name: str, **more: Any) -> EventType:
-    return EventType(**{"organization": ORG, "name": name, "created_at": 1, "updated_at": 1} | more)
+    values: dict[str, Any] = {"organization": ORG, "name": name, "created_at": 1, "updated_at": 1}
+    return EventType(**values | more)
 
 
 async def create(store: Store, *event_types: EventType) -> None:

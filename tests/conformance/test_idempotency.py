@@ -8,12 +8,14 @@ import pytest
 from hookwright.domain.applications import Application
 from hookwright.domain.pages import PageRequest
 from hookwright.errors import Conflict, Invalid
-from hookwright.store import Once, Remembered
+from hookwright.store import Once, Remembered, Store
 from hookwright.store.applications import CreateApplication, ListApplications
 from hookwright.store.deliveries import Forget
 
 from .conftest import OpenStore
 from .makers import HOUR, NOW, ORG, World, check
+
+Made = tuple[Application, bool]
 
 
 def creation(world: World, **fields: Any) -> CreateApplication:
@@ -24,8 +26,12 @@ def creation(world: World, **fields: Any) -> CreateApplication:
     )
 
 
-def once(key: bytes = b"key", *, fingerprint: bytes = b"same", now: int = NOW) -> Once[tuple[Application, bool]]:
+def once(key: bytes = b"key", *, fingerprint: bytes = b"same", now: int = NOW) -> Once[Made]:
     return Once(key=key, fingerprint=fingerprint, remember=lambda made: made[0].id.encode(), now=now, expires_at=now + HOUR)
+
+
+async def ask(store: Store, command: CreateApplication, once: Once[Made]) -> Made | Remembered:
+    return await store.write(command, once=once)
 
 
 async def count(world: World) -> int:
@@ -36,8 +42,8 @@ async def count(world: World) -> int:
 def test_a_repeated_request_is_answered_from_the_first_and_has_no_effect(stores: OpenStore) -> None:
     async def story(world: World) -> None:
         first = creation(world)
-        assert await world.store.write(first, once=once()) == (first.application, True)
-        assert await world.store.write(creation(world), once=once()) == Remembered(first.application.id.encode())
+        assert await ask(world.store, first, once()) == (first.application, True)
+        assert await ask(world.store, creation(world), once()) == Remembered(first.application.id.encode())
         assert await count(world) == 1
 
     check(stores, story)
@@ -46,7 +52,7 @@ def test_a_repeated_request_is_answered_from_the_first_and_has_no_effect(stores:
 def test_two_requests_at_the_same_moment_have_one_effect(stores: OpenStore) -> None:
     async def story(world: World) -> None:
         commands = [creation(world) for _ in range(5)]
-        answers = await asyncio.gather(*(world.store.write(command, once=once()) for command in commands))
+        answers = await asyncio.gather(*(ask(world.store, command, once()) for command in commands))
         assert [isinstance(answer, Remembered) for answer in answers] == [False, True, True, True, True]
         assert {answer.answer for answer in answers if isinstance(answer, Remembered)} == {commands[0].application.id.encode()}
         assert await count(world) == 1
@@ -56,9 +62,9 @@ def test_two_requests_at_the_same_moment_have_one_effect(stores: OpenStore) -> N
 
 def test_a_request_that_comes_while_the_first_is_being_committed_waits_for_it(stores: OpenStore) -> None:
     async def story(world: World) -> None:
-        first = asyncio.ensure_future(world.store.write(creation(world), once=once()))
+        first = asyncio.ensure_future(ask(world.store, creation(world), once()))
         await asyncio.sleep(0)
-        second = asyncio.ensure_future(world.store.write(creation(world), once=once()))
+        second = asyncio.ensure_future(ask(world.store, creation(world), once()))
         assert isinstance(await second, Remembered)
         assert first.done()
 
@@ -68,7 +74,7 @@ def test_a_request_that_comes_while_the_first_is_being_committed_waits_for_it(st
 def test_other_keys_are_other_requests(stores: OpenStore) -> None:
     async def story(world: World) -> None:
         for key in (b"one", b"two"):
-            assert not isinstance(await world.store.write(creation(world), once=once(key)), Remembered)
+            assert not isinstance(await ask(world.store, creation(world), once(key)), Remembered)
         assert await count(world) == 2
 
     check(stores, story)
@@ -76,9 +82,9 @@ def test_other_keys_are_other_requests(stores: OpenStore) -> None:
 
 def test_a_key_that_was_used_for_another_request_is_refused(stores: OpenStore) -> None:
     async def story(world: World) -> None:
-        await world.store.write(creation(world), once=once())
+        await ask(world.store, creation(world), once())
         with pytest.raises(Invalid):
-            await world.store.write(creation(world), once=once(fingerprint=b"other"))
+            await ask(world.store, creation(world), once(fingerprint=b"other"))
         assert await count(world) == 1
 
     check(stores, story)
@@ -90,9 +96,9 @@ def test_an_answer_outlives_the_process(stores: OpenStore) -> None:
             world = World(store)
             await world.application()
             first = creation(world)
-            await store.write(first, once=once())
+            await ask(store, first, once())
         async with stores() as store:
-            assert await store.write(creation(world), once=once()) == Remembered(first.application.id.encode())
+            assert await ask(store, creation(world), once()) == Remembered(first.application.id.encode())
 
     asyncio.run(story())
 
@@ -100,11 +106,11 @@ def test_an_answer_outlives_the_process(stores: OpenStore) -> None:
 @pytest.mark.parametrize("forgotten", [False, True])
 def test_a_key_is_new_again_when_it_has_expired(stores: OpenStore, forgotten: bool) -> None:
     async def story(world: World) -> None:
-        await world.store.write(creation(world), once=once())
-        assert isinstance(await world.store.write(creation(world), once=once(now=NOW + HOUR - 1)), Remembered)
+        await ask(world.store, creation(world), once())
+        assert isinstance(await ask(world.store, creation(world), once(now=NOW + HOUR - 1)), Remembered)
         if forgotten:
             assert await world.store.write(Forget(now=NOW + HOUR, limit=10)) == 1
-        again = await world.store.write(creation(world), once=once(now=NOW + HOUR, fingerprint=b"other"))
+        again = await ask(world.store, creation(world), once(now=NOW + HOUR, fingerprint=b"other"))
         assert not isinstance(again, Remembered)
         assert await count(world) == 2
 
@@ -115,8 +121,8 @@ def test_a_refused_request_leaves_its_key_unused(stores: OpenStore) -> None:
     async def story(world: World) -> None:
         await world.application(uid="taken")
         with pytest.raises(Conflict):
-            await world.store.write(creation(world, uid="taken"), once=once())
-        assert not isinstance(await world.store.write(creation(world), once=once()), Remembered)
+            await ask(world.store, creation(world, uid="taken"), once())
+        assert not isinstance(await ask(world.store, creation(world), once()), Remembered)
 
     check(stores, story)
 

@@ -21,7 +21,7 @@ from .makers import HOUR, ORG, OWNER, World, check
 
 def creation(world: World, *endpoints: Endpoint, body: bytes = b"{}", **fields: Any) -> CreateMessage:
     ident, at = world.mint.mint_timed("msg", world.now)
-    values = {"application": world.app, "event_type": "a.b", "content_expires_at": at + HOUR} | fields
+    values: dict[str, Any] = {"application": world.app, "event_type": "a.b", "content_expires_at": at + HOUR} | fields
     message = Message(id=ident, organization=ORG, created_at=at, **values)
     deliveries = tuple(
         Delivery(key=Key(one.id, ident), application=message.application, organization=ORG, due_at=at, created_at=at) for one in endpoints

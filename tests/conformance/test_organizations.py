@@ -22,12 +22,14 @@ ORG, OTHER = "org_a", "org_b"
 
 
 def key(number: int, **more: Any) -> ApiKey:
-    values = {"id": f"key_{number}", "organization": ORG, "name": "n", "digest": b"\0\xff", "scopes": ("key:write",), "created_at": number}
+    values: dict[str, Any] = {
+        "id": f"key_{number}", "organization": ORG, "name": "n", "digest": b"\0\xff", "scopes": ("key:write",), "created_at": number,
+    }  # fmt: skip
     return ApiKey(**values | more)
 
 
 def revocation(**more: Any) -> Revocation:
-    values = {"organization": ORG, "application": "app_1", "issued_until": 10, "effective_at": 20, "forget_at": 100}
+    values: dict[str, Any] = {"organization": ORG, "application": "app_1", "issued_until": 10, "effective_at": 20, "forget_at": 100}
     return Revocation(**values | more)
 
 
@@ -88,7 +90,8 @@ def test_revocations_are_told_until_they_can_be_forgotten(stores: OpenStore) -> 
         async with stores() as store:
             made = (revocation(), revocation(session_id="s"), revocation(credential="c", forget_at=200))
             await store.write(Revoke(revocations=made))
-            assert set(await store.read(ListRevocations(now=99))) == set(made)
+            found = await store.read(ListRevocations(now=99))
+            assert set(found) == set(made)
             assert await store.read(ListRevocations(now=100)) == [made[2]]
 
     asyncio.run(run())
@@ -100,7 +103,8 @@ def test_a_revocation_takes_the_place_of_those_it_covers(stores: OpenStore) -> N
             sooner = revocation(issued_until=11, effective_at=15)
             await store.write(Revoke(revocations=(revocation(), revocation(session_id="s"))))
             await store.write(Revoke(revocations=(sooner,)))
-            assert set(await store.read(ListRevocations(now=0))) == {sooner, revocation(session_id="s")}
+            found = await store.read(ListRevocations(now=0))
+            assert set(found) == {sooner, revocation(session_id="s")}
 
     asyncio.run(run())
 
@@ -111,6 +115,7 @@ def test_a_later_end_does_not_postpone_an_earlier_one(stores: OpenStore) -> None
             later = revocation(issued_until=30, effective_at=90)
             await store.write(Revoke(revocations=(revocation(),)))
             await store.write(Revoke(revocations=(later,)))
-            assert set(await store.read(ListRevocations(now=0))) == {revocation(), later}
+            found = await store.read(ListRevocations(now=0))
+            assert set(found) == {revocation(), later}
 
     asyncio.run(run())

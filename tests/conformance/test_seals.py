@@ -99,7 +99,8 @@ def test_a_sample_has_all_that_is_sealed_of_the_endpoints_at_either_end_and_each
                 ("secret", last, b"second"),
             ]
         )
-        assert len(await world.store.read(SampleSeals(limit=3))) == 9
+        all_of_them = await world.store.read(SampleSeals(limit=3))
+        assert len(all_of_them) == 9
 
     check(stores, story)
 

@@ -41,7 +41,7 @@ def test_attempts_are_listed_by_status_and_by_class_of_answer(client: Svix, rece
     message = send(client)
     eventually(lambda: client.endpoint.get_stats(APP, made.id).success == 1)
 
-    def codes(**options: object) -> list[int]:
+    def codes(**options: Any) -> list[int]:
         found = client.message_attempt.list_by_endpoint(APP, made.id, MessageAttemptListByEndpointOptions(**options))
         return [attempt.response_status_code for attempt in found.data]
 

@@ -38,7 +38,7 @@ def test_an_event_id_is_taken_once(client: Svix) -> None:
 def test_messages_are_listed_by_channel_type_and_time(client: Svix) -> None:
     first, second = send(client, "a", channels=["eu"]), send(client, "b")
 
-    def ids(**options: object) -> list[str]:
+    def ids(**options: Any) -> list[str]:
         return [message.id for message in client.message.list(APP, MessageListOptions(**options)).data]
 
     assert ids() == [second.id, first.id], "newest first"

@@ -16,7 +16,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 @schemathesis.hook
-def before_call(_: HookContext, case: Case, kwargs: dict[str, Any]) -> None:
+def before_call(_: HookContext, case: Case[Any], kwargs: dict[str, Any]) -> None:
     for name, value in SEEDS["path"].items():
         if name in (case.path_parameters or {}):
             case.path_parameters[name] = value

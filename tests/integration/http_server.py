@@ -93,7 +93,8 @@ def run(scenario: Callable[[Server], Awaitable[None]], limits: Limits = PATIENT,
         port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         serving = serve(app, host="127.0.0.1", port=0, limits=limits, stop=stop, ready=port.set_result, grace_seconds=grace_seconds)
         task = asyncio.create_task(serving)
-        await asyncio.wait({task, port}, return_when=asyncio.FIRST_COMPLETED)
+        either: set[asyncio.Future[Any]] = {task, port}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         server = Server(app, await port, stop, task)
         try:
             await scenario(server)

@@ -341,7 +341,7 @@ def test_health_is_503_with_the_same_body_when_the_database_cannot_be_read_or_wr
     services: Any = SimpleNamespace(store=store, clock=SystemClock())
 
     async def ask() -> httpx.Response:
-        transport = httpx.ASGITransport(create_app(services, ApiOptions(jwt_secret="x" * 32)))  # type: ignore[arg-type]
+        transport = httpx.ASGITransport(create_app(services, ApiOptions(jwt_secret="x" * 32)))
         async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
             return await client.get("/api/v1/health")
 

@@ -168,7 +168,7 @@ def test_a_patch_cannot_unset_what_must_have_a_value(api: Api, field: str) -> No
 
 def test_patches_at_the_same_moment_do_not_undo_each_other(api: Api) -> None:
     made(api, uid="u")
-    changes = [{"description": "d"}, {"version": 9}, {"throttleRate": 5}, {"metadata": {"k": "v"}}]
+    changes: list[dict[str, Any]] = [{"description": "d"}, {"version": 9}, {"throttleRate": 5}, {"metadata": {"k": "v"}}]
     threads = [threading.Thread(target=api.ok, args=("PATCH", f"{ENDPOINTS}/u", change)) for change in changes]
     for thread in threads:
         thread.start()

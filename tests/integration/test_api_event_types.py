@@ -100,7 +100,7 @@ def test_the_name_in_the_path_wins(api: Api) -> None:
 def test_putting_replaces_all_of_it(api: Api) -> None:
     made = make(api, "a", schemas=SCHEMA, featureFlags=["x"], groupName="g", deprecated=True)
     put = api.ok("PUT", "/event-type/a", {"description": "new"})
-    emptied = {"schemas": None, "featureFlags": [], "featureFlag": None, "groupName": None, "deprecated": False}
+    emptied: dict[str, Any] = {"schemas": None, "featureFlags": [], "featureFlag": None, "groupName": None, "deprecated": False}
     assert put == made | emptied | {"description": "new", "updatedAt": put["updatedAt"]}
 
 

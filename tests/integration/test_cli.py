@@ -138,8 +138,8 @@ def test_a_person_is_told_where_it_listens_where_data_lies_and_what_is_open(tmp_
     port = free_port()
     settings = {"log_format": "console", "port": str(port), "allow_networks": "127.0.0.0/8"}
     process = subprocess.Popen([*PYTHON, "serve"], cwd=tmp_path, env=environment(**settings), stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
     try:
-        assert process.stderr is not None
         shown = ""
         while "Unsafe" not in shown:
             line = process.stderr.readline()

@@ -86,6 +86,20 @@ def test_a_ring_from_before_the_newest_key_is_refused_at_the_start(tmp_path: Pat
     assert "sealed with the key k2, and HOOKWRIGHT_ENCRYPTION_KEYS has only k1" in one_line(run.err)
 
 
+def test_with_a_key_that_is_gone_for_good_the_rest_delivers_once_that_is_allowed(tmp_path: Path) -> None:
+    with Receiver() as receiver:
+        create(tmp_path, OLD, "main", url=receiver.url)
+        with running_server(tmp_path, encryption_keys=NEW, allow_lost_keys=True) as server:
+            api = Api(server, server.token)
+            made = api.ok("POST", "/app/acme/endpoint", {"url": receiver.url, "uid": "second"})
+            message = api.ok("POST", "/app/acme/msg", {"eventType": "a", "payload": {}})
+            secret = api.ok("GET", "/app/acme/endpoint/second/secret")["key"]
+            (request,) = receiver.wait_for(1)
+            Webhook(secret).verify(request.body, dict(request.headers))
+            waiting = api.ok("GET", f"/app/acme/msg/{message['id']}/endpoint")["data"]
+            assert {one["id"]: one["status"] for one in waiting if one["id"] != made["id"]}.popitem()[1] in (1, 3)
+
+
 def test_a_wrong_ring_in_the_key_file_is_mended_there(tmp_path: Path) -> None:
     create(tmp_path, OLD, "main")
     keys = tmp_path / "hookwright.db.keys"

@@ -37,7 +37,7 @@ class Held:
         await db.all("select hold()")
         return await self._list(db, query)
 
-    def _hold(self) -> None:
+    def _hold(self, *_: object) -> None:
         self.begun.set()
         self.go.wait()
 

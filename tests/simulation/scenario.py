@@ -234,7 +234,7 @@ class Scenario:
         for key, ended in rows.items():
             pair = (key.endpoint, key.message)
             best[pair] = min(best.get(pair, 2), order.index(ended.state))
-        counted = db.execute("select success, fail, canceled from counters").fetchall()
+        counted: list[Any] = db.execute("select success, fail, canceled from counters").fetchall()
         sums = tuple(sum(row[column] for row in counted) for column in range(3))
         expected = tuple(sum(rank == wanted for rank in best.values()) for wanted in range(3))
         self._model.check(sums == expected, f"counters say {sums}, outcomes {expected}")

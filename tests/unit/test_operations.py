@@ -26,7 +26,7 @@ OUR_NAMES = {"EndpointStats": "EndpointStatsOut", "ListResponse": "ListResponse_
 def document() -> dict[str, Any]:
     """The OpenAPI document as it is served; it is made of routes alone, so that no store is needed."""
     nothing: Any = SimpleNamespace(store=None, clock=None)
-    transport = httpx.ASGITransport(create_app(nothing, ApiOptions(jwt_secret="of no use" * 4)))  # type: ignore[arg-type]
+    transport = httpx.ASGITransport(create_app(nothing, ApiOptions(jwt_secret="of no use" * 4)))
 
     async def get() -> Any:
         async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:

@@ -83,7 +83,7 @@ def test_capabilities_that_are_no_list_allow_nothing() -> None:
 
 
 def test_flags_of_a_foreign_token_are_read_under_their_older_name() -> None:
-    assert read(org=ORG, sub=APP, feature_flags=["beta"]).feature_flags == {"beta"}
+    assert read(org=ORG, sub=APP, feature_flags=["beta"]).feature_flags == frozenset({"beta"})
 
 
 def test_a_session_is_kept() -> None:
@@ -126,7 +126,8 @@ def test_a_clock_that_is_a_minute_ahead_is_forgiven() -> None:
 
 
 def revocation(**more: Any) -> Revocation:
-    return Revocation(**{"organization": ORG, "application": APP, "issued_until": NOW, "effective_at": NOW, "forget_at": NOW * 2} | more)
+    values: dict[str, Any] = {"organization": ORG, "application": APP, "issued_until": NOW, "effective_at": NOW, "forget_at": NOW * 2}
+    return Revocation(**values | more)
 
 
 @pytest.mark.parametrize(

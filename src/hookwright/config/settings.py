@@ -108,6 +108,12 @@ class Settings(BaseSettings):
         "Private networks that deliveries may go to, comma-separated.",
         "None: an endpoint's URL must not reach into our own network.",
     )
+    allow_lost_keys: bool = _option(
+        False,
+        "yes or no",
+        "Start although stored secrets cannot be opened: deliveries to those endpoints wait until they are made anew.",
+        "A key that is missing is most often a mistake, and the data needs it.",
+    )
     https_only: bool = _option(
         False, "yes or no", "Refuse endpoints with plain http URLs.", "Development and internal receivers often have no certificate."
     )
@@ -284,6 +290,8 @@ class Settings(BaseSettings):
         if self.allow_networks:
             networks = ",".join(map(str, self.allow_networks))
             found.append(f"{PREFIX}ALLOW_NETWORKS={networks}: whoever may create endpoints can reach into these networks.")
+        if self.allow_lost_keys:
+            found.append(f"{PREFIX}ALLOW_LOST_KEYS=true: what nobody can open is not noticed at the start, only when it is needed.")
         if self.jwt_secret is not None and len(self.jwt_secret.get_secret_value().encode()) < SHORTEST_SOUND_SECRET:
             found.append(f"{PREFIX}JWT_SECRET: shorter than {SHORTEST_SOUND_SECRET} bytes; it can be guessed from any token.")
         return found

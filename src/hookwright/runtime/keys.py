@@ -70,8 +70,10 @@ async def check_ring(settings: Settings, store: Store, vault: Vault) -> None:
     except Unreadable:
         return
     found = survey(sample, vault)
-    if found.lost:
-        raise ConfigurationError(f"{settings.database_path}: {misfit(found, settings, vault)}")
+    if found.lost and not settings.allow_lost_keys:
+        raise ConfigurationError(
+            f"{settings.database_path}: {misfit(found, settings, vault)} (if it is gone for good, start with HOOKWRIGHT_ALLOW_LOST_KEYS=true)"
+        )
 
 
 def misfit(found: Survey, settings: Settings, vault: Vault) -> str:
