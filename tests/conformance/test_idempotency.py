@@ -133,7 +133,7 @@ def test_an_answer_that_cannot_be_remembered_undoes_its_command(stores: OpenStor
             raise ValueError("no answer")
 
         with pytest.raises(ValueError, match="no answer"):
-            await world.store.write(creation(world), once=Once(key=b"k", fingerprint=b"f", remember=fail, now=NOW, expires_at=NOW + 1))
+            await ask(world.store, creation(world), Once(key=b"k", fingerprint=b"f", remember=fail, now=NOW, expires_at=NOW + 1))
         assert await count(world) == 0
 
     check(stores, story)

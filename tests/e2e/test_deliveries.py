@@ -1,6 +1,7 @@
 """What becomes of a message: tried again, held, resent, recovered; and what the API says of it meanwhile."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from svix.api import (
     EndpointGetStatsOptions,

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -43,7 +44,13 @@ def test_machines_get_one_document(tmp_path: Path) -> None:
 
 
 def test_nobodys_settings_change_the_demo(tmp_path: Path) -> None:
-    settings: dict[str, Any] = {"https_only": "true", "retry_schedule": "3600", "port": "1", "signature_headers": "svix", "log_level": "debug"}
+    settings: dict[str, Any] = {
+        "https_only": "true",
+        "retry_schedule": "3600",
+        "port": "1",
+        "signature_headers": "svix",
+        "log_level": "debug",
+    }
     assert hookwright(tmp_path, "demo", "--json", "--events", "5", **settings).status == 0
 
 
