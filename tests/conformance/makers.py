@@ -44,7 +44,12 @@ class World:
         return application
 
     def record(self, *, headers: bytes | None = None, **fields: Any) -> EndpointRecord:
-        values: dict[str, Any] = {"url": "https://example.com/", "application": self.app, "created_at": self.now, "updated_at": self.now} | fields
+        values: dict[str, Any] = {
+            "url": "https://example.com/",
+            "application": self.app,
+            "created_at": self.now,
+            "updated_at": self.now,
+        } | fields
         endpoint = Endpoint(id=self.mint.mint("ep", self.now), organization=ORG, **values)
         return EndpointRecord(endpoint, (SealedSecret(b"first", self.now),), headers)
 

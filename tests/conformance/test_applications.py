@@ -18,7 +18,13 @@ ORG, OTHER = "org_a", "org_b"
 
 
 def application(number: int, **more: Any) -> Application:
-    values: dict[str, Any] = {"id": f"app_{encode(number)}", "organization": ORG, "name": f"n{number}", "created_at": number, "updated_at": number}
+    values: dict[str, Any] = {
+        "id": f"app_{encode(number)}",
+        "organization": ORG,
+        "name": f"n{number}",
+        "created_at": number,
+        "updated_at": number,
+    }
     return Application(**values | more)
 
 
