@@ -1,4 +1,8 @@
-"""Floods against the whole program in a process of its own: its largest memory so far (VmHWM) hardly moves."""
+"""Floods against the whole program: the most memory that it ever had (VmHWM) hardly moves.
+
+Each test has a process of its own. In one that was flooded before, growth below the earlier peak would not be seen, nor
+what is taken from memory that the allocator has kept.
+"""
 
 import contextlib
 import socket
@@ -15,9 +19,9 @@ GROWTH_KIB = 16 * 1024
 LARGE = 50_000_000
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    with ServerProcess(tmp_path_factory.mktemp("server"), free_port()) as started:
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[ServerProcess]:
+    with ServerProcess(tmp_path, free_port()) as started:
         yield started
 
 
