@@ -11,7 +11,8 @@ from tests.integration.deliveries import answer
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running_server(tmp_path_factory.mktemp("server")) as running:
+    """What fails is not tried again while a test looks at it, however slow the machine."""
+    with running_server(tmp_path_factory.mktemp("server"), retry_schedule="3600") as running:
         yield running
 
 

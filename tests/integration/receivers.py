@@ -4,6 +4,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from itertools import count
 from typing import Any
 
 from hookwright.domain.addresses import parse_networks
@@ -14,6 +15,9 @@ LOOPBACK = parse_networks(["127.0.0.0/8", "::1/128"])
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 BODY = b'{"n":1}'
 HEADERS = (("Content-Type", "application/json"), ("webhook-id", "msg_1"), ("X-Custom-CASE", "kept"))
+
+DROPS = 3
+"""After so many, with turns of the loop between them, the other side has read what came before."""
 
 Handler = Callable[["Connection"], Awaitable[None]]
 
@@ -38,6 +42,10 @@ class Connection:
             self.writer.write(chunk)
             await self.writer.drain()
 
+    def stall(self) -> None:
+        """Tell the test that the answer gets no further."""
+        self._receiver.stalled.set()
+
 
 class Receiver:
     """Counts what reaches it."""
@@ -47,6 +55,7 @@ class Receiver:
         self.connections = 0
         self.requests: list[bytes] = []
         self.requested = asyncio.Event()
+        self.stalled = asyncio.Event()
         self.ended = asyncio.Event()
 
     @property
@@ -109,6 +118,7 @@ def closing(*chunks: bytes) -> Handler:
 
 async def silent(connection: Connection) -> None:
     await connection.request()
+    connection.stall()
     await connection.reader.read()
 
 
@@ -116,9 +126,11 @@ def dripping(start: bytes, drop: bytes) -> Handler:
     async def handler(connection: Connection) -> None:
         await connection.request()
         await connection.answer(start)
-        while True:
+        for drops in count(1):
             await connection.answer(drop)
             await asyncio.sleep(0.02)
+            if drops == DROPS:
+                connection.stall()
 
     return handler
 
@@ -131,6 +143,13 @@ def flooding(start: bytes, chunk: bytes) -> Handler:
             await connection.answer(chunk)
 
     return handler
+
+
+def pass_time(seconds: float) -> None:
+    """Let the running loop's clock be so much further on; whatever was due meanwhile is."""
+    loop = asyncio.get_running_loop()
+    time = loop.time
+    loop.time = lambda: time() + seconds  # type: ignore[method-assign]
 
 
 def attempt(handler: Handler, *, deadline: float = 5.0, **options: Any) -> Response | Failure:
