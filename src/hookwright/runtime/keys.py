@@ -72,7 +72,8 @@ async def check_ring(settings: Settings, store: Store, vault: Vault) -> None:
     found = survey(sample, vault)
     if found.lost and not settings.allow_lost_keys:
         raise ConfigurationError(
-            f"{settings.database_path}: {misfit(found, settings, vault)} (if it is gone for good, start with HOOKWRIGHT_ALLOW_LOST_KEYS=true)"
+            f"{settings.database_path}: {misfit(found, settings, vault)} "
+            "(if it is gone for good, start with HOOKWRIGHT_ALLOW_LOST_KEYS=true)"
         )
 
 
