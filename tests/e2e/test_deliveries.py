@@ -13,7 +13,7 @@ from svix.api import (
     RecoverIn,
     Svix,
 )
-from svix.models import MessageAttemptTriggerType, MessageStatus, StatusCodeClass
+from svix.models import MessageAttemptOut, MessageAttemptTriggerType, MessageStatus, StatusCodeClass
 
 from tests.e2e.journeys import APP, answering, endpoint, eventually, send, settled, verify
 from tests.harness import Receiver
@@ -42,14 +42,20 @@ def test_attempts_are_listed_by_status_and_by_class_of_answer(client: Svix, rece
     message = send(client)
     eventually(lambda: client.endpoint.get_stats(APP, made.id).success == 1)
 
-    def codes(**options: Any) -> list[int]:
-        found = client.message_attempt.list_by_endpoint(APP, made.id, MessageAttemptListByEndpointOptions(**options))
-        return [attempt.response_status_code for attempt in found.data]
+    def listed(**options: Any) -> list[MessageAttemptOut]:
+        return client.message_attempt.list_by_endpoint(APP, made.id, MessageAttemptListByEndpointOptions(**options)).data
 
+    def codes(**options: Any) -> list[int]:
+        return [attempt.response_status_code for attempt in listed(**options)]
+
+    # An attempt that came to nothing says why: where the others would be wrong too, this tells the reason.
+    assert [(attempt.response_status_code, attempt.response) for attempt in listed(with_content=True)] == [
+        (200, "said the receiver"), (404, "said the receiver"),
+    ]  # fmt: skip
     assert codes(status=MessageStatus.FAIL) == [404]
     assert codes(status_code_class=StatusCodeClass.CODE2XX) == [200]
     assert codes(event_types=["another.type"]) == []
-    one = client.message_attempt.list_by_endpoint(APP, made.id).data[0]
+    one = listed()[0]
     assert client.message_attempt.get(APP, message.id, one.id).id == one.id
 
 
