@@ -6,8 +6,9 @@ import msgspec
 import pytest
 
 from hookwright.domain.deliveries import Fence, State
-from hookwright.store.deliveries import ClaimedRows, DueEndpoint, DueEndpoints, Forget, OpenNode, Release, TakeOver
+from hookwright.store.deliveries import ClaimedRows, DueEndpoint, DueEndpoints, Forget, Release
 from hookwright.store.endpoints import UpdateEndpoint
+from hookwright.store.nodes import OpenNode, TakeOver
 
 from .conftest import OpenStore
 from .deliveries import attempts, claim, claimed, settle, settlement, state

@@ -8,7 +8,7 @@ from hookwright.domain.applications import Application
 from hookwright.domain.pages import PageRequest
 from hookwright.errors import Conflict, NotFound
 from hookwright.store.applications import CreateApplication, DeleteApplication, FindApplication, ListApplications
-from hookwright.store.deliveries import OpenNode
+from hookwright.store.nodes import OpenNode
 
 from .conftest import OpenStore
 from .makers import NOW, ORG, World, check
@@ -30,23 +30,6 @@ def test_a_thousand_writes_at_once_are_all_kept(stores: OpenStore) -> None:
             assert await store.write(OpenNode(now=NOW)) == max(epochs) + 1
 
     asyncio.run(story())
-
-
-def test_writes_take_effect_in_the_order_in_which_they_were_asked_for(stores: OpenStore) -> None:
-    async def story(world: World) -> None:
-        one, two = creation(world, uid="u"), creation(world, uid="u")
-        answers = await asyncio.gather(
-            world.store.write(one),
-            world.store.write(two),
-            world.store.write(DeleteApplication(organization=ORG, ref="u", now=NOW)),
-            world.store.write(DeleteApplication(organization=ORG, ref="u", now=NOW)),
-            world.store.write(two),
-            return_exceptions=True,
-        )
-        kinds = [type(answer) for answer in answers]
-        assert kinds == [tuple, Conflict, Application, NotFound, tuple]
-
-    check(stores, story)
 
 
 def test_what_one_command_raises_is_raised_to_its_caller_alone(stores: OpenStore) -> None:

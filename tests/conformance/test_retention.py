@@ -82,21 +82,6 @@ def test_forgetting_goes_in_slices_and_a_body_stays_until_the_last_of_what_quote
     check(stores, story)
 
 
-def test_what_is_answered_after_the_body_went_is_not_kept_but_that_it_was_answered_is(stores: OpenStore) -> None:
-    async def story(world: World) -> None:
-        endpoint = await world.endpoint()
-        message = await world.message(endpoint)
-        delivery = await claimed(world, endpoint)
-        world.now = message.content_expires_at
-        await forget(world)
-        made = await world.settle(message, endpoint, delivery, State.SUCCESS, response=b"late", truncated=True)
-        found = await world.store.read(ListAttempts(application=world.app, message=message.id, page=PageRequest()))
-        (attempt,) = found.data
-        assert (attempt.id, attempt.response_status, attempt.response, attempt.truncated) == (made.id, 200, b"EXPUNGED", False)
-
-    check(stores, story)
-
-
 def test_what_receivers_answered_goes_with_a_body_that_is_removed_by_request(stores: OpenStore) -> None:
     async def story(world: World) -> None:
         one, two = await world.endpoint(), await world.endpoint()

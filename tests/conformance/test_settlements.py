@@ -6,8 +6,9 @@ import msgspec
 import pytest
 
 from hookwright.domain.deliveries import Fence, Key, State
-from hookwright.store.deliveries import DueEndpoints, Stats, TakeOver
+from hookwright.store.deliveries import DueEndpoints, Stats
 from hookwright.store.endpoints import FindEndpoint, UpdateEndpoint
+from hookwright.store.nodes import TakeOver
 
 from .conftest import OpenStore
 from .deliveries import attempts, claim, claimed, settle, settlement, state, stats

@@ -15,8 +15,9 @@ import pytest
 from hookwright.domain.endpoints import Endpoint
 from hookwright.errors import StoreRefused, StoreUnavailable
 from hookwright.store.applications import FindApplication
-from hookwright.store.deliveries import ClaimDue, OpenNode
+from hookwright.store.deliveries import ClaimDue
 from hookwright.store.messages import FindMessage
+from hookwright.store.nodes import OpenNode
 from hookwright.stores.sqlite import groups
 from hookwright.stores.sqlite.store import SqliteStore, open_store
 from tests.conformance.makers import NOW, ORG, World

@@ -13,7 +13,7 @@ import apsw
 import pytest
 
 from hookwright.errors import StoreRefused
-from hookwright.store.deliveries import OpenNode
+from hookwright.store.nodes import OpenNode
 from hookwright.stores.sqlite.connections import APPLICATION_ID, migrations
 from hookwright.stores.sqlite.store import open_store
 from tests.conformance.makers import World

@@ -13,9 +13,10 @@ import msgspec
 from hookwright.clock import Clock
 from hookwright.domain.deliveries import UNOWNED, Delivery, Key, State, Trigger
 from hookwright.domain.retries import RetryPolicy
-from hookwright.store.deliveries import CancelDeliveries, ClaimDue, ContinueRecovers, Release, Resend, Settle, Settlement, TakeOver
+from hookwright.store.deliveries import CancelDeliveries, ClaimDue, ContinueRecovers, Release, Resend, Settle, Settlement
 from hookwright.store.endpoints import CreateEndpoint, DeleteEndpoint, UpdateEndpoint
 from hookwright.store.messages import CreateMessage, ExpungeContent
+from hookwright.store.nodes import TakeOver
 from hookwright.stores.sql.registry import WRITERS
 
 

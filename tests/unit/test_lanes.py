@@ -115,5 +115,5 @@ def test_a_lane_may_queue_in_proportion_to_its_slots_and_next_to_nothing_when_it
 
 def test_a_job_keeps_as_many_bytes_as_its_body_has() -> None:
     delivery = Delivery(key=Key("ep", "msg"), application="app", organization="org", due_at=1, created_at=1)
-    assert Job(delivery, "a", None, Content(b"12345")).size == 5
-    assert Job(delivery, "a", None, None).size == 0
+    assert Job(delivery, "a", None, Content(b"12345"), 9).size == 5
+    assert Job(delivery, "a", None, None, 9).size == 0

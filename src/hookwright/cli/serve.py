@@ -64,7 +64,12 @@ async def _serve(settings: "Settings") -> None:
         if _for_people(settings):
             typer.echo(banner(settings, port), err=True)
         else:
-            log.info("listening", url=_url(settings, port), database=settings.database, version=__version__)
+            log.info(
+                "listening",
+                url=_url(settings, port),
+                database=settings.database_name if settings.on_postgres else settings.database,
+                version=__version__,
+            )
 
     await run_server(settings, stop, ready)
     if not _for_people(settings):

@@ -10,6 +10,7 @@ import os
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
@@ -58,8 +59,22 @@ class Settings(BaseSettings):
     database: Database = _option(
         "sqlite:///hookwright.db",
         "url",
-        "The database file; three slashes for a relative path, four for an absolute one.",
+        "A SQLite file (three slashes for a relative path, four for an absolute one), or `postgresql://user:password@host/name`.",
         "Nothing to install.",
+    )
+    database_pooled: bool = _option(
+        False,
+        "yes or no",
+        "A pooler in transaction mode (pgbouncer) stands before PostgreSQL: nothing is prepared or listened to.",
+        "A direct connection is faster.",
+    )
+    lease: float = _option(
+        10.0,
+        "seconds",
+        "How long a process on PostgreSQL may be silent before others take over its deliveries.",
+        "Longer than a garbage collection, a slow commit or a live migration takes.",
+        ge=2,
+        le=600,
     )
     role: Role = _option(
         "all", "word", "Which part of the work this process does.", "A SQLite file has one owner, so one process does everything."
@@ -256,7 +271,20 @@ class Settings(BaseSettings):
             raise ConfigurationError(f"the environment cannot be read: {error}") from error
 
     @property
+    def on_postgres(self) -> bool:
+        return not self.database.startswith("sqlite:")
+
+    @property
+    def database_name(self) -> str:
+        """For people: without a password."""
+        if not self.on_postgres:
+            return str(self.database_path)
+        parts = urlsplit(self.database)
+        return f"postgresql://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"
+
+    @property
     def database_path(self) -> Path:
+        """Of the SQLite file."""
         return Path(self.database.removeprefix("sqlite:///"))
 
     @property

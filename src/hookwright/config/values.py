@@ -19,10 +19,14 @@ def _split(value: object) -> object:
 
 def _database(value: str) -> str:
     if value.startswith(("postgresql:", "postgres:")):
-        raise ValueError("this release keeps its data in SQLite; PostgreSQL is not supported yet; right would be sqlite:///hookwright.db")
+        if not urlsplit(value).path.strip("/"):
+            raise ValueError("the database's name is missing; right would be postgresql://user:password@host/hookwright")
+        return value
     path = value.removeprefix("sqlite:///")
     if path == value or not path:
-        raise ValueError("right would be sqlite:///file.db (beside the working directory) or sqlite:////absolute/path/file.db")
+        raise ValueError(
+            "right would be sqlite:///file.db (beside the working directory), sqlite:////absolute/path/file.db or postgresql://user@host/name"
+        )
     if path.startswith(":memory:") or "?" in path:
         raise ValueError("a plain file is needed, so that what was accepted outlives the process: sqlite:///hookwright.db")
     return value

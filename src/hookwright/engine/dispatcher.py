@@ -11,6 +11,7 @@ filled at start, moved along by each settled retry, and read anew from time to t
 import asyncio
 import heapq
 import logging
+import math
 from collections import deque
 from collections.abc import Sequence
 
@@ -50,6 +51,7 @@ class Dispatcher:
     def __init__(self, *, store: Store, directory: Directory, executor: Executor, clock: Clock, owner: int, bounds: Bounds) -> None:
         """`owner` is this node's epoch."""
         self.owner = owner
+        self._leased_until = math.inf
         self._store, self._directory, self._executor, self._clock, self._bounds = store, directory, executor, clock, bounds
         self._settler = Settler(store, on_settled=self._settled, on_given=self.wake, on_unwritable=self._unwritable)
         self._lanes: dict[str, Lane] = {}
@@ -135,6 +137,20 @@ class Dispatcher:
                 self._drop(job)
         self._feed()
 
+    def lease(self, until: float) -> None:
+        """This process is a node until then (the loop's time), and begins no attempt after it: others may make it by then."""
+        self._leased_until = until
+        self._pump()
+
+    def begin_again(self, owner: int) -> None:
+        """This process was ended as a node and is a new one: nothing that was claimed for the old one is its own."""
+        self.owner = owner
+        for lane in self._lanes.values():
+            for job in lane.queue:
+                self._drop(job)
+            lane.queue.clear()
+        self._feed()
+
     async def look_again(self) -> None:
         """Read from the store which endpoints have unowned rows, and when they are due. At start, and as a backstop."""
         after = ""
@@ -186,6 +202,8 @@ class Dispatcher:
 
     def _pump(self) -> None:
         """Begin attempts while there are slots; not while finished ones pile up before the database."""
+        if self._leased_until < math.inf and asyncio.get_running_loop().time() >= self._leased_until:
+            return
         while self._turns and len(self._attempts) < self._bounds.attempts and self._settler.waiting < 4 * self._bounds.attempts:
             lane = self._turns.next()
             if not lane.queue or lane.in_flight >= lane.slots:  # emptied, or slowed down, while it waited for its turn

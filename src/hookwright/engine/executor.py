@@ -10,7 +10,7 @@ from collections.abc import Callable
 import msgspec
 
 from hookwright.clock import Clock
-from hookwright.domain.attempts import Attempt
+from hookwright.domain.attempts import EXPUNGED, Attempt
 from hookwright.domain.decisions import Decision, Delivered, GiveUp, RetryAt, decide
 from hookwright.domain.deliveries import State
 from hookwright.domain.messages import Content
@@ -72,6 +72,8 @@ class Executor:
             status, body, truncated, retry_after = result.status, result.body, result.truncated, result.retry_after
         else:
             status, body, truncated, retry_after = 0, result.detail.encode(), False, None
+        if now >= job.content_expires_at:  # it may quote what is being removed at this time
+            body, truncated = body and EXPUNGED, False
         number = delivery.attempts + 1
         decision = decide(
             status=status, retry_after=retry_after, trigger=delivery.trigger, attempts=number,

@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 EVERY_SECONDS = 10.0
 SLICE = 500
 SLICES_A_ROUND = 50
+GRACE_MS = 600_000
+"""What has expired is removed so much later: by then every attempt that ended before is settled, and its answer found."""
 PAUSE_SECONDS = 0.02
 """Between slices, so that they are a small share of what the database does."""
 
@@ -67,4 +69,4 @@ class Janitor:
         return await self._store.write(CancelDeliveries(now=self._clock.now(), limit=SLICE)) > 0
 
     async def _forget(self) -> bool:
-        return await self._store.write(Forget(now=self._clock.now(), limit=SLICE)) > 0
+        return await self._store.write(Forget(now=self._clock.now() - GRACE_MS, limit=SLICE)) > 0

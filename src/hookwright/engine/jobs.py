@@ -8,12 +8,15 @@ from hookwright.store.deliveries import Claimed
 
 
 class Job(msgspec.Struct, frozen=True):
-    """`content` is shared by all deliveries of one message; None when it is gone."""
+    """`content` is shared by all deliveries of one message; None when it is gone. It may be kept until `content_expires_at`
+    (Unix ms), and so may what receivers answer to it.
+    """
 
     delivery: Delivery
     event_type: str
     channels: tuple[str, ...] | None
     content: Content | None
+    content_expires_at: int
 
     @property
     def size(self) -> int:
@@ -22,8 +25,9 @@ class Job(msgspec.Struct, frozen=True):
 
 
 def from_message(delivery: Delivery, message: Message, content: Content) -> Job:
-    return Job(delivery, message.event_type, message.channels, content)
+    return Job(delivery, message.event_type, message.channels, content, message.content_expires_at)
 
 
 def from_claim(claimed: Claimed) -> Job:
-    return Job(claimed.delivery, claimed.message.event_type, claimed.message.channels, claimed.content)
+    message = claimed.message
+    return Job(claimed.delivery, message.event_type, message.channels, claimed.content, message.content_expires_at)

@@ -1,7 +1,26 @@
 """The database as commands need it, without an engine: locking, looking, bringing up to date, opening."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from hookwright.clock import SystemClock
+from hookwright.config import Settings
+from hookwright.store import Store
 from hookwright.stores.sqlite.connections import FileLock, open_writer
 from hookwright.stores.sqlite.examination import examine, sqlite_version, steps_to_come, stored_seals
 from hookwright.stores.sqlite.store import open_store
 
-__all__ = ["FileLock", "examine", "open_store", "open_writer", "sqlite_version", "steps_to_come", "stored_seals"]
+__all__ = ["FileLock", "examine", "open_database", "open_store", "open_writer", "sqlite_version", "steps_to_come", "stored_seals"]
+
+
+@asynccontextmanager
+async def open_database(settings: Settings) -> AsyncIterator[Store]:
+    """The configured store, its schema up to date, for the length of a block. Raises StoreRefused."""
+    if not settings.on_postgres:
+        async with open_store(settings.database_path) as file:
+            yield file
+        return
+    from hookwright.stores.postgres.store import open_store as open_postgres  # only who uses it pays for loading it
+
+    async with open_postgres(settings.database, pooled=settings.database_pooled, now=SystemClock().now()) as shared:
+        yield shared

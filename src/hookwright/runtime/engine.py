@@ -16,13 +16,15 @@ from hookwright.engine.dispatcher import Bounds, Dispatcher
 from hookwright.engine.executor import AttemptPolicy, Executor
 from hookwright.engine.ingest import Ingest
 from hookwright.engine.janitor import Janitor
+from hookwright.engine.membership import Membership
 from hookwright.engine.replays import Replays
 from hookwright.engine.secrets import Secrets
 from hookwright.engine.services import Services
+from hookwright.errors import StoreUnavailable
 from hookwright.ids import Minter
 from hookwright.sender import Sender
 from hookwright.store import Store
-from hookwright.store.deliveries import OpenNode, TakeOver
+from hookwright.store.nodes import CloseNode, OpenNode, TakeOver
 from hookwright.vault import Vault
 
 
@@ -43,6 +45,8 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
     policy: AttemptPolicy = AttemptPolicy()
     bounds: Bounds = Bounds()
     grace: float = 10.0
+    lease: float | None = None
+    """Seconds, where other processes may share the store; None where this one is alone."""
 
 
 @contextlib.asynccontextmanager
@@ -55,11 +59,13 @@ async def run_engine(
     directory = Directory(store, secrets)
     executor = Executor(directory=directory, sender=sender, clock=clock, minter=minter, rand=chance.rand, policy=options.policy)
     owner = await store.write(OpenNode(now=clock.now()))
-    await store.write(TakeOver(owner=owner))
+    lease_ms = round((options.lease or 0) * 1000)
+    await store.write(TakeOver(owner=owner, lease_ms=lease_ms))
     dispatcher = Dispatcher(store=store, directory=directory, executor=executor, clock=clock, owner=owner, bounds=options.bounds)
     called = asyncio.Event()
     replays = Replays(store=store, dispatcher=dispatcher, clock=clock, minter=minter, begin=called.set)
     janitor = Janitor(store=store, dispatcher=dispatcher, replays=replays, clock=clock, called=called)
+    membership = Membership(store=store, dispatcher=dispatcher, clock=clock, lease_ms=lease_ms)
     services = Services(
         store=store, clock=clock, minter=minter, secrets=secrets, directory=directory,
         changes=Changes(store, directory, dispatcher, tidy=called.set),
@@ -68,14 +74,19 @@ async def run_engine(
     )  # fmt: skip
     try:
         await dispatcher.look_again()  # it begins to deliver: if it fails half-way, that is stopped too
-        tidying = asyncio.create_task(janitor.run())
+        loops = [asyncio.create_task(janitor.run())]
+        if options.lease is not None:
+            loops.append(asyncio.create_task(membership.run()))
         try:
             yield services
         finally:
-            tidying.cancel()
-            await asyncio.wait([tidying])
+            for loop in loops:
+                loop.cancel()
+            await asyncio.wait(loops)
     finally:
         await dispatcher.stop(options.grace)
+        with contextlib.suppress(StoreUnavailable):  # then others find it silent, or the next start does
+            await store.write(CloseNode(owner=dispatcher.owner))
 
 
 def engine_options(settings: Settings) -> EngineOptions:
@@ -92,4 +103,5 @@ def engine_options(settings: Settings) -> EngineOptions:
             queue_bytes=settings.queue_bytes,
         ),
         grace=settings.shutdown_grace,
+        lease=settings.lease if settings.on_postgres else None,
     )

@@ -37,6 +37,12 @@ async def find_keys(settings: Settings, store: Store) -> Keys:
     ring = settings.encryption_keys.get_secret_value() if settings.encryption_keys else None
     if jwt_secret is not None and ring is not None:
         return Keys(jwt_secret, ring)
+    if settings.on_postgres:
+        missing = "HOOKWRIGHT_JWT_SECRET" if jwt_secret is None else "HOOKWRIGHT_ENCRYPTION_KEYS"
+        raise ConfigurationError(
+            f"{missing} is not set: on PostgreSQL every process needs the same secrets, so none are made here; make each once with "
+            "`openssl rand -base64 32` (encryption keys are written k1:<key>)"
+        )
     kept = keyfile.open_or_create(settings.key_file)
     if kept.created and await store.read(HasOrganizations()):
         settings.key_file.unlink()
@@ -72,7 +78,7 @@ async def check_ring(settings: Settings, store: Store, vault: Vault) -> None:
     found = survey(sample, vault)
     if found.lost and not settings.allow_lost_keys:
         raise ConfigurationError(
-            f"{settings.database_path}: {misfit(found, settings, vault)} "
+            f"{settings.database_name}: {misfit(found, settings, vault)} "
             "(if it is gone for good, start with HOOKWRIGHT_ALLOW_LOST_KEYS=true)"
         )
 

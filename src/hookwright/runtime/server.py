@@ -15,10 +15,10 @@ from typing import Any
 
 from hookwright.config import Settings
 from hookwright.engine.services import Services
+from hookwright.runtime.database import open_database
 from hookwright.runtime.engine import engine_options, run_engine
 from hookwright.runtime.keys import check_ring, find_keys, open_vault
 from hookwright.senders.http import HttpSender
-from hookwright.stores.sqlite.store import SqliteStore
 
 
 @contextlib.asynccontextmanager
@@ -27,8 +27,7 @@ async def run_application(settings: Settings, stop: asyncio.Event) -> AsyncItera
 
     Raises StoreRefused, ConfigurationError.
     """
-    store = SqliteStore(settings.database_path)
-    try:
+    async with open_database(settings) as store:
         keys = await find_keys(settings, store)
         vault = open_vault(keys.encryption_keys)
         await check_ring(settings, store, vault)
@@ -51,8 +50,6 @@ async def run_application(settings: Settings, stop: asyncio.Event) -> AsyncItera
                     await asyncio.wait([stopping])
         finally:
             await sender.close()
-    finally:
-        await asyncio.shield(store.close())
 
 
 async def _stop_attempts(services: Services, stop: asyncio.Event, grace: float) -> None:

@@ -8,21 +8,6 @@ from hookwright.domain.messages import Content, Message
 from hookwright.store import Command, Query
 
 
-class OpenNode(Command[int], frozen=True, kw_only=True):
-    """A process begins: the answer is its epoch, larger than every one before."""
-
-    now: int
-
-
-class TakeOver(Command[int], frozen=True, kw_only=True):
-    """Make every live row that is owned by another epoch than `owner` claimable again (P3); how many there were.
-
-    On SQLite the file has one owner, so whoever else holds a row is dead.
-    """
-
-    owner: int
-
-
 class Claimed(msgspec.Struct, frozen=True):
     """A live row that is ours, with what is needed to send it. `content` is None if it is gone."""
 

@@ -13,6 +13,8 @@ from hookwright.stores.sql.keysets import gather, keyset
 from hookwright.stores.sql.registry import load_sql, reads, writes
 
 SQL = load_sql("attempts")
+EVERY = 2**31
+"""More than there are."""
 
 
 @writes(ExpungeResponse)
@@ -22,7 +24,7 @@ async def expunge_response(db: Db, command: ExpungeResponse) -> None:
         raise NotFound
 
 
-async def expunge_responses(db: Db, message: str, limit: int = -1) -> int:
+async def expunge_responses(db: Db, message: str, limit: int = EVERY) -> int:
     """Remove what receivers answered to a message, at most `limit` times (-1: every time); how often that was."""
     return await db.run(SQL.expunge_responses, {"message": message, "expunged": EXPUNGED, "limit": limit})
 

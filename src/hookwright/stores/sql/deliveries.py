@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from hookwright.domain.attempts import EXPUNGED, Attempt
+from hookwright.domain.attempts import Attempt
 from hookwright.domain.deliveries import FINAL, Delivery, Key, State, Trigger
 from hookwright.domain.messages import Content, Message
 from hookwright.errors import BadRequest, NotFound, Unreadable
@@ -22,13 +22,11 @@ from hookwright.store.deliveries import (
     ClaimedRows,
     DueEndpoint,
     DueEndpoints,
-    OpenNode,
     Release,
     Resend,
     SetAside,
     Settle,
     Settlement,
-    TakeOver,
 )
 from hookwright.stores.sql.db import Db
 from hookwright.stores.sql.decoding import member, names, text
@@ -40,17 +38,6 @@ HOUR = 3_600_000
 _json = msgspec.json.Encoder()
 _COUNT = {State.SUCCESS: SQL.count_success, State.FAIL: SQL.count_fail, State.CANCELED: SQL.count_canceled}
 _RANK = {State.SUCCESS: 0, State.FAIL: 1, State.CANCELED: 2}
-
-
-@writes(OpenNode)
-async def open_node(db: Db, command: OpenNode) -> int:
-    epoch: Any = (await db.all(SQL.open_node, (command.now,)))[0][0]
-    return int(epoch)
-
-
-@writes(TakeOver)
-async def take_over(db: Db, command: TakeOver) -> int:
-    return await db.run(SQL.take_over, (command.owner,))
 
 
 @reads(DueEndpoints)
@@ -66,7 +53,7 @@ async def claim_due(db: Db, command: ClaimDue) -> ClaimedRows:
     size = 0
     async for row in db.each(SQL.due_rows, (command.endpoint, command.now, command.limit)):
         try:
-            item = _claimed(command, row)
+            item = read_claimed(command, row)
         except Unreadable as error:
             set_aside.append(SetAside(Key(command.endpoint, row[0], row[1]), str(error)))
             continue
@@ -84,8 +71,8 @@ async def claim_due(db: Db, command: ClaimDue) -> ClaimedRows:
     return ClaimedRows(tuple(claimed), next_due_at, tuple(set_aside))
 
 
-def _claimed(command: ClaimDue, row: tuple[Any, ...]) -> Claimed:
-    """Raises Unreadable."""
+def read_claimed(command: ClaimDue, row: tuple[Any, ...]) -> Claimed:
+    """A row of `due_rows`. Raises Unreadable."""
     (message, round, trigger, attempts, due_at, created_at, application, organization,
      event_type, event_id, channels, expires_at, content_type, body) = row  # fmt: skip
     if event_type is None:
@@ -156,7 +143,7 @@ async def _insert_attempt(db: Db, a: Attempt) -> None:
         SQL.insert_attempt,
         (
             a.key.message, a.id, a.key.endpoint, a.key.round, a.application, a.organization, a.trigger, a.number, a.url,
-            a.event_type, channels, a.state, a.response_status, a.response, a.truncated, a.started_at, a.duration_ms, EXPUNGED,
+            a.event_type, channels, a.state, a.response_status, a.response, a.truncated, a.started_at, a.duration_ms,
         ),
     )  # fmt: skip
 
@@ -183,8 +170,8 @@ async def cancel(db: Db, rows: Sequence[tuple[Any, ...]], now: int) -> int:
     """End live rows as canceled. A row: endpoint, message, round, application, organization, trigger, attempts, created_at."""
     for endpoint, message, round, application, organization, trigger, attempts, created_at in rows:
         key = Key(endpoint, message, round)
-        await db.run(SQL.delete_live, (key.endpoint, key.message, key.round))
-        await end_delivery(db, key, application, organization, trigger, State.CANCELED, attempts, None, created_at, now)
+        if await db.run(SQL.delete_live, (key.endpoint, key.message, key.round)):  # else it was settled at this moment
+            await end_delivery(db, key, application, organization, trigger, State.CANCELED, attempts, None, created_at, now)
     return len(rows)
 
 

@@ -8,7 +8,7 @@ from hookwright.stores.sql.db import Db
 from hookwright.stores.sql.decoding import member
 from hookwright.stores.sql.keysets import Keyset
 from hookwright.stores.sql.registry import load_sql
-from hookwright.stores.sql.streams import runs
+from hookwright.stores.sql.streams import merged, runs
 
 SQL = load_sql("statuses")
 _LIVE = frozenset({State.PENDING, State.SENDING})
@@ -21,11 +21,13 @@ async def statuses_at_endpoint(
 
     When only live states are wanted, only live rows are read: few beside millions that ended.
     """
+    values = {"endpoint": endpoint, "low": keys.low, "high": keys.high}
     if states is not None and states <= _LIVE:
-        sql = SQL.live_at_endpoint_down if keys.down else SQL.live_at_endpoint_up
+        rows = db.each(SQL.undelivered_at_endpoint_down if keys.down else SQL.undelivered_at_endpoint_up, values)
     else:
-        sql = SQL.at_endpoint_down if keys.down else SQL.at_endpoint_up
-    rows = db.each(sql, {"endpoint": endpoint, "low": keys.low, "high": keys.high})
+        ended = db.each(SQL.ended_at_endpoint_down if keys.down else SQL.ended_at_endpoint_up, values)
+        live = db.each(SQL.live_at_endpoint_down if keys.down else SQL.live_at_endpoint_up, values)
+        rows = merged(ended, live, down=keys.down)
     async for message, rounds in runs(rows):
         status = _status([(_delivery(row, Key(endpoint, message, row[3])), row[1]) for row in rounds])
         yield message, status if states is None or status.state in states else None
@@ -33,7 +35,10 @@ async def statuses_at_endpoint(
 
 async def statuses_of_message(db: Db, message: str, keys: Keyset) -> AsyncIterator[tuple[str, Status]]:
     """Lazily, each endpoint of the range with the message's status there."""
-    rows = db.each(SQL.of_message_down if keys.down else SQL.of_message_up, {"message": message, "low": keys.low, "high": keys.high})
+    values = {"message": message, "low": keys.low, "high": keys.high}
+    ended = db.each(SQL.ended_of_message_down if keys.down else SQL.ended_of_message_up, values)
+    live = db.each(SQL.live_of_message_down if keys.down else SQL.live_of_message_up, values)
+    rows = merged(ended, live, down=keys.down)
     async for endpoint, rounds in runs(rows):
         yield endpoint, _status([(_delivery(row, Key(endpoint, message, row[3])), row[1]) for row in rounds])
 

@@ -29,3 +29,19 @@ async def runs(rows: AsyncIterable[Row]) -> AsyncIterator[tuple[str, list[Row]]]
         run.append(row)
     if run:
         yield run[0][0], run
+
+
+async def merged(left: AsyncIterator[Row], right: AsyncIterator[Row], *, down: bool) -> AsyncIterator[Row]:
+    """The rows of both, each in the order of its first column, in that order."""
+    one, other = await anext(left, None), await anext(right, None)
+    while one is not None and other is not None:
+        if (one[0] >= other[0]) if down else (one[0] <= other[0]):
+            yield one
+            one = await anext(left, None)
+        else:
+            yield other
+            other = await anext(right, None)
+    rest, source = (one, left) if one is not None else (other, right)
+    while rest is not None:
+        yield rest
+        rest = await anext(source, None)

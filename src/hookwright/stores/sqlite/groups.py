@@ -21,14 +21,13 @@ from typing import Any
 import apsw
 import msgspec
 
-from hookwright.errors import CallerError, Invalid, StoreUnavailable
+from hookwright.errors import CallerError, StoreUnavailable
 from hookwright.store import Command, Once, Remembered
 from hookwright.stores.sql.db import carry_out
-from hookwright.stores.sql.registry import WRITERS, load_sql
+from hookwright.stores.sql.idempotency import perform
 from hookwright.stores.sqlite.db import SqliteDb
 from hookwright.stores.sqlite.offload import Offload
 
-SQL = load_sql("idempotency_keys")
 MOST_PER_GROUP = 128
 MOST_ROWS = 500
 """About 20 ms of statements. A command of more rows than that (a fan-out to thousands) is a group of its own."""
@@ -121,29 +120,13 @@ class Groups:
         execute = self._connection.execute
         execute("savepoint item")
         try:
-            item.result = self._once(item.once, item.command) if item.once is not None else self._handle(item.command)
+            item.result = carry_out(perform(self._db, item.command, item.once))
         except _GROUP_FAULTS:
             raise
         except Exception as error:
             execute("rollback to item")
             item.error = error
         execute("release item")
-
-    def _handle(self, command: Command[Any]) -> Any:
-        return carry_out(WRITERS[type(command)](self._db, command))
-
-    def _once(self, once: Once[Any], command: Command[Any]) -> Any:
-        row = self._connection.execute(SQL.find, (once.key, once.now)).fetchone()
-        if row is not None:
-            fingerprint, answer = row
-            if fingerprint != once.fingerprint:
-                raise Invalid.at(
-                    "header", "idempotency-key", msg="this key was used with another request body; use a new key for a new request"
-                )
-            return Remembered(answer)
-        result = self._handle(command)
-        self._connection.execute(SQL.keep, (once.key, once.fingerprint, once.remember(result), once.expires_at))
-        return result
 
     def _fail(self, group: list[_Item], error: Exception) -> None:
         with suppress(apsw.Error):  # the next group rolls back again before it begins

@@ -9,28 +9,14 @@ from typing import TypeVar, overload
 import apsw
 
 from hookwright.store import Command, Once, Query, Remembered
-from hookwright.stores.sql import (
-    applications,
-    attempts,
-    deliveries,
-    endpoints,
-    event_types,
-    messages,
-    messages_read,
-    organizations,
-    recovers,
-    retention,
-    seals,
-    stats,
-)
+from hookwright.stores.sql import handlers
+from hookwright.stores.sqlite import nodes
 from hookwright.stores.sqlite.connections import FileLock, open_reader, open_writer
 from hookwright.stores.sqlite.groups import Groups
 from hookwright.stores.sqlite.offload import InlineOffload, Offload, ThreadOffload
 from hookwright.stores.sqlite.readers import Reader, Readers
 
-HANDLERS = (
-    applications, attempts, deliveries, endpoints, event_types, messages, messages_read, organizations, recovers, retention, seals, stats,
-)  # fmt: skip
+HANDLERS = (handlers, nodes)
 """Imported for what they register."""
 
 R = TypeVar("R")

@@ -1,9 +1,3 @@
--- name: open_node
-insert into nodes (started_at) values (?) returning epoch
-
--- name: take_over
-update deliveries set owner = 0 where owner not in (0, ?)
-
 -- name: due_endpoints  (skips from endpoint to endpoint: one seek each, whatever their backlog)
 with recursive waiting (endpoint) as (
   select min(endpoint) from deliveries indexed by deliveries_due where owner = 0 and endpoint > :after
@@ -53,12 +47,10 @@ where endpoint = ? and message = ? and round = ? and owner = ? and attempts = ?
 update endpoints set disabled_reason = 'gone', updated_at = ?
 where application = ? and id = ? and url = ? and disabled_reason is null
 
--- name: insert_attempt  (one that was under way when the message's content was removed keeps no response either)
+-- name: insert_attempt
 insert into attempts (message, id, endpoint, round, application, organization, trigger, number, url, event_type, channels,
                       state, response_status, response, truncated, started_at, duration_ms)
-values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,
-        iif(?14 = x'' or exists (select 1 from contents where message = ?1), ?14, ?18),
-        ?15 and exists (select 1 from contents where message = ?1), ?16, ?17)
+values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: ended_states
 select state from outcomes where endpoint = ? and message = ?
@@ -69,7 +61,7 @@ values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: count_success
 insert into counters (endpoint, hour, success) values (?1, ?2, ?3)
-on conflict do update set success = success + ?3
+on conflict (endpoint, hour) do update set success = success + ?3
 
 -- name: count_fail
 insert into counters (endpoint, hour, fail) values (?1, ?2, ?3)

@@ -36,5 +36,5 @@ order by name desc
 
 -- name: unknown
 select value from json_each(:names)
-where value not in (select name from event_types where organization = :organization and not archived)
+where value not in (select name from event_types where organization = :organization and archived = 0)
 order by value

@@ -4,4 +4,5 @@
 select fingerprint, answer from idempotency_keys where key = ? and expires_at > ?
 
 -- name: keep -- over one that has expired and was not removed yet
-insert or replace into idempotency_keys (key, fingerprint, answer, expires_at) values (?, ?, ?, ?)
+insert into idempotency_keys (key, fingerprint, answer, expires_at) values (?, ?, ?, ?)
+on conflict (key) do update set fingerprint = excluded.fingerprint, answer = excluded.answer, expires_at = excluded.expires_at

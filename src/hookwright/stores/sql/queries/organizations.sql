@@ -23,8 +23,8 @@ from api_keys where organization = :organization order by id desc
 
 -- name: drop_covered_revocations -- of the same tokens, when a new one ends more of them and no later
 delete from revocations
-where organization = :organization and application = :application and session_id is :session_id
-  and credential is :credential and issued_until <= :issued_until and effective_at >= :effective_at
+where organization = :organization and application = :application and session_id is not distinct from :session_id
+  and credential is not distinct from :credential and issued_until <= :issued_until and effective_at >= :effective_at
 
 -- name: insert_revocation
 insert into revocations (organization, application, session_id, credential, issued_until, effective_at, forget_at)

@@ -1,0 +1,114 @@
+"""Group commit: whatever waits is committed by one statement, with one fsync (P1, P6).
+
+While one group is under way new commands gather; they are the next group. No timer, no tuning: the slower the database,
+the larger the groups. Each command has its own answer: a conflict or a duplicate is that caller's and never its group's.
+
+A group whose answer was lost (the connection broke) may have been committed. Its callers are told that it was not: who
+repeats a request has its idempotency key. What the group may have claimed for this node is made claimable again before
+the next one (`doubtful`), for nobody holds it (P3).
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from hookwright.errors import CallerError, StoreUnavailable
+from hookwright.store import Command, Once, Remembered
+from hookwright.stores.postgres.connections import Line
+from hookwright.stores.postgres.faults import LOST, PASSING, unavailable
+
+C = TypeVar("C", bound=Command[Any])
+MOST_PER_GROUP = 128
+MOST_ROWS = 1000
+log = logging.getLogger(__name__)
+
+
+class Item(msgspec.Struct, Generic[C]):
+    """One command of a group, and what becomes of it. An item with neither result nor error waits for the next group."""
+
+    command: C
+    once: Once[Any] | None
+    on_commit: Callable[[Any], None] | None
+    answer: "asyncio.Future[Any]"
+    result: Any = msgspec.UNSET
+    error: Exception | None = None
+
+
+class Batches(Generic[C]):
+    def __init__(self, line: Line, carry_out: Callable[[Any, list[Item[C]]], Awaitable[None]]) -> None:
+        """`carry_out(connection, items)` commits a group, or raises and has committed nothing that it knows of."""
+        self._line, self._carry_out = line, carry_out
+        self._waiting: deque[Item[C]] = deque()
+        self._running: asyncio.Task[None] | None = None
+
+    def submit(self, command: C, once: Once[Any] | None, on_commit: Callable[[Any], None] | None) -> "asyncio.Future[Any]":
+        """The future of the command's result; it is set after the commit."""
+        loop = asyncio.get_running_loop()
+        item = Item(command, once, on_commit, loop.create_future())
+        self._waiting.append(item)
+        if self._running is None:
+            self._running = loop.create_task(self._run())
+        return item.answer
+
+    async def drain(self) -> None:
+        """Wait until nothing is waiting or under way."""
+        while self._running is not None:
+            await asyncio.shield(self._running)
+
+    async def _run(self) -> None:
+        try:
+            while self._waiting:
+                await self._commit(self._next_group())
+        finally:
+            self._running = None
+
+    def _next_group(self) -> list[Item[C]]:
+        group, rows = [self._waiting.popleft()], 0
+        rows += group[0].command.weight
+        while self._waiting and len(group) < MOST_PER_GROUP and rows + self._waiting[0].command.weight <= MOST_ROWS:
+            group.append(self._waiting.popleft())
+            rows += group[-1].command.weight
+        return group
+
+    async def _commit(self, group: list[Item[C]]) -> None:
+        try:
+            await self._line.use(lambda connection: self._carry_out(connection, group))
+        except StoreUnavailable as error:
+            self._fail(group, error)
+        except (*LOST, *PASSING) as error:
+            self._fail(group, unavailable(error))
+        except Exception as error:
+            log.exception("a group of %d commands failed", len(group))
+            self._fail(group, unavailable(error))
+        else:
+            later = [item for item in group if item.result is msgspec.UNSET and item.error is None]
+            self._waiting.extendleft(reversed(later))
+            for item in group:
+                _answer(item)
+
+    def _fail(self, group: list[Item[C]], error: StoreUnavailable) -> None:
+        log.error("the database refused a group of %d commands: %s", len(group), error)
+        for item in group:
+            if not item.answer.done():
+                item.answer.set_exception(error)
+
+
+def _answer(item: Item[Any]) -> None:
+    """Tell of a command whose group is committed. No callback may keep the others of its group from their answers."""
+    if item.error is not None:
+        if not isinstance(item.error, CallerError):
+            log.error("command %s failed", type(item.command).__name__, exc_info=item.error)
+        if not item.answer.done():
+            item.answer.set_exception(item.error)
+    elif item.result is not msgspec.UNSET:
+        if item.on_commit is not None and not isinstance(item.result, Remembered):
+            try:
+                item.on_commit(item.result)
+            except Exception:
+                log.exception("what should follow the commit of %s failed", type(item.command).__name__)
+        if not item.answer.done():
+            item.answer.set_result(item.result)

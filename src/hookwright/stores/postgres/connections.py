@@ -1,0 +1,105 @@
+"""Connections: how they are made, kept, and given up when they break.
+
+Two ways to reach a database, for everything in this store:
+
+* direct (the default): prepared statements are kept, limits of time are set for the session;
+* pooled (`HOOKWRIGHT_DATABASE_POOLED=true`, for pgbouncer in transaction mode): a connection is ours for one transaction
+  only, so nothing is prepared, nothing is set, nothing is listened to, and every statement stands in a transaction.
+
+A connection that broke is closed and made anew at the next use: an outage of any kind ends by itself.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any, TypeVar
+
+import asyncpg
+
+from hookwright.stores.postgres.faults import LOST
+
+R = TypeVar("R")
+CONNECT_SECONDS = 5.0
+COMMAND_SECONDS = 15.0
+"""Longer than the server's own limits: it is reached when nobody answers any more."""
+SESSION = {
+    "application_name": "hookwright",
+    "statement_timeout": "10s",
+    "lock_timeout": "5s",
+    "idle_in_transaction_session_timeout": "10s",
+    "jit": "off",
+}
+
+
+class Address:
+    """Where the database is, and whether a pooler stands before it."""
+
+    def __init__(self, url: str, *, pooled: bool = False) -> None:
+        self.url, self.pooled = url, pooled
+
+    async def connect(self) -> Any:
+        """A fresh connection. Raises what `faults` knows."""
+        return await asyncpg.connect(
+            self.url,
+            timeout=CONNECT_SECONDS,
+            command_timeout=COMMAND_SECONDS,
+            statement_cache_size=0 if self.pooled else 1000,
+            server_settings={"application_name": "hookwright"} if self.pooled else SESSION,
+            connection_class=_Connection,
+        )
+
+
+class _Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
+    """Nothing of a session is changed by its users, so there is nothing to reset between two of them."""
+
+    def get_reset_query(self) -> str:
+        return ""
+
+
+class Line:
+    """One connection, for one user at a time."""
+
+    def __init__(self, address: Address) -> None:
+        self._address = address
+        self._connection: Any = None
+        self._free = asyncio.Lock()
+
+    async def use(self, work: Callable[[Any], Awaitable[R]]) -> R:
+        """The result of `work`. What it raises goes on; a connection that broke, or was left in its middle, is given up."""
+        async with self._free:
+            if self._connection is None or self._connection.is_closed():
+                self._connection = await self._address.connect()
+            try:
+                return await work(self._connection)
+            except (*LOST, asyncio.CancelledError):
+                self._connection.terminate()
+                self._connection = None
+                raise
+
+    async def close(self) -> None:
+        async with self._free:
+            if self._connection is not None:
+                with suppress(*LOST):
+                    await self._connection.close(timeout=CONNECT_SECONDS)
+
+
+class Lines:
+    """Some connections, each made when it is needed, for whoever comes first."""
+
+    def __init__(self, address: Address, most: int) -> None:
+        self._idle = [Line(address) for _ in range(most)]
+        self._all = tuple(self._idle)
+        self._places = asyncio.Semaphore(most)
+
+    @asynccontextmanager
+    async def one(self) -> AsyncIterator[Line]:
+        async with self._places:
+            line = self._idle.pop()
+            try:
+                yield line
+            finally:
+                self._idle.append(line)
+
+    async def close(self) -> None:
+        for line in self._all:
+            await line.close()

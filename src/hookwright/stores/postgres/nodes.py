@@ -1,0 +1,40 @@
+"""Nodes: processes with an engine, each with an epoch that was never used before and a lease that it keeps renewing.
+
+What a node writes as a node shares a lock on its row (`for key share`). Whoever finds its lease run out removes the row:
+that waits for what the node has under way, and makes everything that it tries later come to nothing (P4), so its
+deliveries can be made claimable in the same transaction (P3). Times are the database's own, by one clock.
+"""
+
+from hookwright.errors import StoreUnavailable
+from hookwright.store.nodes import CloseNode, OpenNode, RenewLease, TakeOver
+from hookwright.stores.sql.db import Db
+from hookwright.stores.sql.registry import load_sql
+
+SQL = load_sql("nodes", __package__)
+
+
+class NodeEnded(StoreUnavailable):
+    """This process is not a node any more: it was silent for longer than its lease. It must become one again."""
+
+    def __init__(self) -> None:
+        super().__init__("this process lost its lease, and is beginning again")
+
+
+async def open_node(db: Db, command: OpenNode) -> int:
+    row = await db.first(SQL.open_node)
+    assert row is not None
+    return int(row[0])
+
+
+async def renew(db: Db, command: RenewLease) -> bool:
+    return bool(await db.run(SQL.renew, {"epoch": command.owner}))
+
+
+async def take_over(db: Db, command: TakeOver) -> int:
+    ended = await db.all(SQL.end_silent, {"epoch": command.owner, "lease_ms": command.lease_ms})
+    return await db.run(SQL.free, {"epochs": [row[0] for row in ended]}) if ended else 0
+
+
+async def close_node(db: Db, command: CloseNode) -> int:
+    await db.run(SQL.close, {"epoch": command.owner})
+    return await db.run(SQL.free, {"epochs": [command.owner]})

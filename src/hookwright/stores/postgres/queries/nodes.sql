@@ -1,0 +1,22 @@
+-- Nodes and their leases. `seen_at` is the database's own time in Unix ms.
+
+-- name: open_node
+insert into nodes (started_at, seen_at)
+select now_ms, now_ms from (select cast(extract(epoch from clock_timestamp()) * 1000 as bigint) as now_ms) as clock
+returning epoch
+
+-- name: renew
+update nodes set seen_at = cast(extract(epoch from clock_timestamp()) * 1000 as bigint) where epoch = :epoch
+
+-- name: end_silent -- one at a time by whoever comes first
+delete from nodes where epoch in (
+  select epoch from nodes
+  where epoch <> :epoch and seen_at <= cast(extract(epoch from clock_timestamp()) * 1000 as bigint) - :lease_ms
+  for update skip locked)
+returning epoch
+
+-- name: free
+update deliveries set owner = 0 where owner = any(cast(:epochs as bigint[]))
+
+-- name: close
+delete from nodes where epoch = :epoch

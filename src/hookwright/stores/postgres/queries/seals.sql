@@ -1,0 +1,19 @@
+-- What is written differently here.
+
+-- name: list_answers
+select encode(key, 'hex'), 0, answer from idempotency_keys
+where key > decode(:owner, 'hex') and substr(answer, 1, 1) = '\x01'
+order by key
+
+-- name: replace_answer
+update idempotency_keys set answer = :new where key = decode(:owner, 'hex') and answer = :old
+
+-- name: sample
+with ends as (
+  (select id, sealed_headers from endpoints where deleted_at is null order by application, id limit :limit)
+  union
+  (select id, sealed_headers from endpoints where deleted_at is null order by application desc, id desc limit :limit)
+)
+select 'headers', id, 0, sealed_headers from ends where sealed_headers is not null
+union all
+select 'secret', endpoint, position, sealed from ends join endpoint_secrets on endpoint = id

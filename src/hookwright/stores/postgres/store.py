@@ -1,0 +1,167 @@
+"""The `Store` over PostgreSQL.
+
+Three ways in, by what must not wait for what: messages are accepted in groups on one connection, attempts are settled on
+another, everything else takes one of a few more. Commands that read before they write do so serializably: who loses
+against another is carried out again, unseen. What only moves rows that are its own (claims, slices of the janitor) locks
+them and passes over what others have locked.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar, cast, overload
+
+from hookwright.domain.deliveries import Delivery
+from hookwright.errors import StoreRefused
+from hookwright.store import Command, Once, Query, Remembered
+from hookwright.store.deliveries import CancelDeliveries, ClaimDue, ContinueRecovers, Forget, Release, Settle
+from hookwright.store.messages import CreateMessage, ExpungeContent
+from hookwright.store.nodes import CloseNode, OpenNode, RenewLease, TakeOver
+from hookwright.stores.postgres import deliveries, messages, nodes, retention
+from hookwright.stores.postgres.batches import Batches, Item
+from hookwright.stores.postgres.connections import Address, Line, Lines
+from hookwright.stores.postgres.db import PostgresDb
+from hookwright.stores.postgres.faults import AGAIN, LOST, PASSING, unavailable
+from hookwright.stores.postgres.partitions import make_days
+from hookwright.stores.postgres.schema import migrate
+from hookwright.stores.sql import handlers
+from hookwright.stores.sql.idempotency import perform
+from hookwright.stores.sql.registry import READERS
+
+R = TypeVar("R")
+log = logging.getLogger(__name__)
+LINES = 6
+URGENT_LINES = 2
+TRIES = 5
+
+OWN: dict[type, Callable[[PostgresDb, Any], Awaitable[Any]]] = {
+    OpenNode: nodes.open_node,
+    RenewLease: nodes.renew,
+    TakeOver: nodes.take_over,
+    CloseNode: nodes.close_node,
+    ClaimDue: deliveries.claim_due,
+    Forget: retention.forget,
+}
+"""Commands that are carried out differently here."""
+LOOSE = frozenset({*OWN, CancelDeliveries, ContinueRecovers, ExpungeContent})
+"""Commands that lock what they change: with them nothing is gained by serializability, and much is lost."""
+
+HANDLERS = (handlers,)
+"""Imported for what they register."""
+
+
+class PostgresStore:
+    """Made by `open_store`; used from the event loop that made it."""
+
+    def __init__(self, address: Address) -> None:
+        self._accepting = Line(address)
+        self._settling = Line(address)
+        self._lines = Lines(address, LINES)
+        self._urgent = Lines(address, URGENT_LINES)
+        self._messages = Batches[CreateMessage](self._accepting, self._create)
+        self._doubtful: list[Delivery] = []
+
+    @overload
+    async def write(self, command: Command[R], *, once: None = None, on_commit: Callable[[R], None] | None = None) -> R: ...
+
+    @overload
+    async def write(self, command: Command[R], *, once: Once[R] | None, on_commit: Callable[[R], None] | None = None) -> R | Remembered: ...
+
+    async def write(
+        self, command: Command[R], *, once: Once[R] | None = None, on_commit: Callable[[R], None] | None = None
+    ) -> R | Remembered:
+        if isinstance(command, CreateMessage):
+            return cast(R | Remembered, await self._messages.submit(command, once, cast(Any, on_commit)))
+        return cast(R | Remembered, await asyncio.shield(self._write(command, once, cast(Any, on_commit))))
+
+    async def _write(self, command: Command[Any], once: Once[Any] | None, on_commit: Callable[[Any], None] | None) -> Any:
+        """Shielded: a caller that leaves must not leave a command half-way, nor its commit untold."""
+        if isinstance(command, Settle):
+            result: Any = await _translated(self._settling.use(lambda connection: deliveries.settle(connection, command)))
+        elif isinstance(command, Release):
+            result = await _translated(self._settling.use(lambda connection: deliveries.release(connection, command)))
+        else:
+            result = await self._transact(command, once)
+        if on_commit is not None and not isinstance(result, Remembered):
+            try:
+                on_commit(result)
+            except Exception:
+                log.exception("what should follow the commit of %s failed", type(command).__name__)
+        return result
+
+    async def _transact(self, command: Command[Any], once: Once[Any] | None) -> Any:
+        isolation = "read_committed" if type(command) in LOOSE else "serializable"
+
+        async def carry_out(connection: Any) -> Any:
+            async with connection.transaction(isolation=isolation):
+                db = PostgresDb(connection)
+                own = OWN.get(type(command))
+                return await (own(db, command) if own is not None else perform(db, command, once))
+
+        tries = 0
+        while True:
+            try:
+                async with self._lines.one() as line:
+                    return await _translated(line.use(carry_out), passing=AGAIN)
+            except AGAIN as error:
+                tries += 1
+                if tries == TRIES:
+                    raise unavailable(error) from error
+
+    async def read(self, query: Query[R]) -> R:
+        handler = READERS[type(query)]
+
+        async def carry_out(connection: Any) -> Any:
+            async with connection.transaction(isolation="repeatable_read", readonly=True):
+                return await handler(cast(Any, PostgresDb(connection)), query)
+
+        lines = self._urgent if query.urgent else self._lines
+        async with lines.one() as line:
+            return cast(R, await _translated(line.use(carry_out)))
+
+    async def _create(self, connection: Any, items: list[Item[CreateMessage]]) -> None:
+        """One group; first of all what an earlier one may have claimed for nobody is made claimable again."""
+        if self._doubtful:
+            await deliveries.give_up(connection, self._doubtful)
+            self._doubtful.clear()
+        try:
+            await messages.create(connection, items)
+        except LOST:
+            self._doubtful.extend(delivery for item in items for delivery in item.command.deliveries if delivery.owner)
+            raise
+
+    async def close(self) -> None:
+        await self._messages.drain()
+        for closing in (self._accepting, self._settling, self._lines, self._urgent):
+            await closing.close()
+
+
+async def _translated(work: Awaitable[R], *, passing: tuple[type[Exception], ...] = ()) -> R:
+    """What PostgreSQL refuses, as an error of the store; except what is `passing`."""
+    try:
+        return await work
+    except (*LOST, *PASSING) as error:
+        if isinstance(error, passing):
+            raise
+        raise unavailable(error) from error
+
+
+@asynccontextmanager
+async def open_store(url: str, *, pooled: bool = False, now: int) -> AsyncIterator[PostgresStore]:
+    """A store for the length of a block, its schema up to date. Raises StoreRefused."""
+    address = Address(url, pooled=pooled)
+    try:
+        connection = await address.connect()
+    except (*LOST, *PASSING) as error:
+        raise StoreRefused(f"cannot reach the database: {error}") from error
+    try:
+        await migrate(connection)
+        await make_days(connection, now)
+    finally:
+        await connection.close()
+    store = PostgresStore(address)
+    try:
+        yield store
+    finally:
+        await asyncio.shield(store.close())

@@ -1,0 +1,21 @@
+"""Every module with handlers: imported for what they register."""
+
+from hookwright.stores.sql import (
+    applications,
+    attempts,
+    deliveries,
+    endpoints,
+    event_types,
+    messages,
+    messages_read,
+    organizations,
+    recovers,
+    retention,
+    seals,
+    stats,
+)
+
+__all__ = [
+    "applications", "attempts", "deliveries", "endpoints", "event_types", "messages", "messages_read", "organizations", "recovers",
+    "retention", "seals", "stats",
+]  # fmt: skip

@@ -1,0 +1,8 @@
+-- name: open_node
+insert into nodes (started_at) values (?) returning epoch
+
+-- name: take_over
+update deliveries set owner = 0 where owner not in (0, ?)
+
+-- name: close
+update deliveries set owner = 0 where owner = ?
