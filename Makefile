@@ -45,4 +45,5 @@ clean:
 .venv/dev: .venv/ready
 	$(BIN)/pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
 	$(BIN)/pip install --quiet --disable-pip-version-check --group dev
+	@$(BIN)/python -m tests.postgres >/dev/null 2>&1 || scripts/system-packages postgresql pgbouncer
 	@touch $@

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
-from itertools import count
 from pathlib import Path
 
 import asyncpg
@@ -13,35 +12,53 @@ from hookwright.store import Store
 from hookwright.stores.postgres.store import open_store as open_postgres
 from hookwright.stores.sqlite.store import open_store as open_sqlite
 from tests.conformance.makers import NOW, OWNER
+from tests.pgbouncer import running_pgbouncer
 from tests.postgres import Postgres, running_postgres
 
 OpenStore = Callable[[], AbstractAsyncContextManager[Store]]
-_numbers = count(1)
+DATABASE = "conformance"
+EMPTIED = f"""
+do $$ declare name regclass; begin
+  perform pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid();
+  for name in select oid from pg_class
+      where relkind = 'r' and relnamespace = 'public'::regnamespace and relname <> 'hookwright_schema' loop
+    execute format('delete from %s', name);
+  end loop;
+  insert into nodes (epoch, started_at, seen_at) overriding system value select n, 0, 0 from generate_series(1, {OWNER + 1}) as n;
+end $$"""
+"""A test begins with an empty database in which the tests' nodes are some: 30 times faster than with a new one."""
 
 
 @pytest.fixture(scope="session")
-def template() -> Iterator[Postgres]:
-    """A server with a database `template` whose schema is up to date, and in which the tests' node is one."""
+def server() -> Iterator[Postgres]:
+    """A server with a database whose schema is up to date."""
     with running_postgres() as server:
-        server.execute("create database template")
+        server.execute(f"create database {DATABASE}")
 
         async def prepare() -> None:
-            async with open_postgres(server.url("template"), now=NOW):
-                connection = await asyncpg.connect(server.url("template"))
-                await connection.execute("insert into nodes (started_at, seen_at) select 0, 0 from generate_series(1, $1)", OWNER + 1)
+            async with open_postgres(server.url(DATABASE), now=NOW):
+                connection = await asyncpg.connect(server.url(DATABASE))
+                await connection.execute(f"alter sequence nodes_epoch_seq restart {OWNER + 2}")
                 await connection.close()
 
         asyncio.run(prepare())
         yield server
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(scope="session")
+def pooler(server: Postgres) -> Iterator[int]:
+    with running_pgbouncer(server) as port:
+        yield port
+
+
+@pytest.fixture(params=["sqlite", "postgres", "pgbouncer"])
 def stores(request: pytest.FixtureRequest, tmp_path: Path) -> OpenStore:
     """Opens the store under test; opening it again finds what was committed before."""
     if request.param == "sqlite":
         return lambda: open_sqlite(tmp_path / "store.db")
-    server: Postgres = request.getfixturevalue("template")
-    name = f"test{next(_numbers)}"
-    server.execute(f"create database {name} template template")
-    request.addfinalizer(lambda: server.execute(f"drop database {name} with (force)"))
-    return lambda: open_postgres(server.url(name), now=NOW)
+    server: Postgres = request.getfixturevalue("server")
+    server.execute("set session_replication_role = replica", EMPTIED, database=DATABASE)
+    if request.param == "postgres":
+        return lambda: open_postgres(server.url(DATABASE), now=NOW)
+    pooler: int = request.getfixturevalue("pooler")
+    return lambda: open_postgres(server.url(DATABASE, port=pooler), pooled=True, now=NOW)
