@@ -7,6 +7,22 @@ import pytest
 from tests.harness import Receiver, Server, running_server
 from tests.integration.api import Api, fresh
 from tests.integration.deliveries import answer
+from tests.postgres import Postgres, running_postgres
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    with running_postgres() as running:
+        yield running
+
+
+@pytest.fixture
+def database(postgres: Postgres, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of an empty database on PostgreSQL, for one test."""
+    name = f"test{abs(hash(request.node.nodeid))}"
+    postgres.execute(f"create database {name}")
+    yield postgres.url(name)
+    postgres.execute(f"drop database {name} with (force)")
 
 
 @pytest.fixture(scope="module")

@@ -100,10 +100,32 @@ def test_a_bad_value_is_refused_with_its_name_its_value_and_what_is_right(
     assert "\n" not in said
 
 
-def test_postgresql_is_refused_with_the_reason_and_without_its_password() -> None:
-    said = refusal(database="postgresql://app:hunter2@db/hooks")
-    assert "SQLite" in said
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://app:hunter2@db",
+        "postgresql:app:hunter2@db/hooks",
+        "postgresql://app:hunter2@db:port/hooks",
+        "postgresql://app:1/hunter2@db/hooks",
+        "postgresql://app:1#hunter2@db/hooks",
+        "postgresql://app@db:port/hooks?password=hunter2",
+        "postgresql://db:port/hooks?password=1@hunter2",
+        "postgresql://app:1?hunter2@db/hooks",
+    ],
+)
+def test_an_address_of_postgresql_that_cannot_be_read_is_refused_without_its_password(url: str) -> None:
+    said = refusal(database=url)
+    assert said.startswith("HOOKWRIGHT_DATABASE=")
+    assert "right would be postgresql://user:password@host/hookwright" in said
     assert "hunter2" not in said
+
+
+@pytest.mark.parametrize("url", ["postgresql://app:hunter2@db:5433/hooks", "postgres://app@db:5433/hooks?password=hunter2"])
+def test_a_password_of_postgresql_is_in_no_name_and_no_representation(url: str) -> None:
+    settings = Settings.load(database=url)
+    assert settings.on_postgres
+    assert settings.database_name == "postgresql://db:5433/hooks"
+    assert "hunter2" not in f"{settings!r} {settings}"
 
 
 def test_an_unknown_option_in_the_file_is_refused(tmp_path: Path) -> None:

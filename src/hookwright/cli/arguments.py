@@ -11,7 +11,7 @@ from hookwright.domain.organizations import DEFAULT_ORGANIZATION
 
 _ORGANIZATION = re.compile(r"org_[A-Za-z0-9_\-.]{1,252}", re.ASCII)
 
-Database = Annotated[str | None, typer.Option(metavar="URL", help="sqlite:///file.db [HOOKWRIGHT_DATABASE]")]
+Database = Annotated[str | None, typer.Option(metavar="URL", help="sqlite:///file.db or postgresql://user@host/name [HOOKWRIGHT_DATABASE]")]
 Url = Annotated[
     str | None,
     typer.Option(

@@ -29,7 +29,7 @@ def doctor(
 ) -> None:
     """Look for what is unsafe, missing or slow. The exit status is 1 if anything fails. Nothing is changed.
 
-    Beside a running server the database is not opened: the server is asked.
+    A SQLite file that a running server has is not opened: that server is asked. PostgreSQL is asked itself.
     """
     from hookwright.cli.installation import Installation
     from hookwright.config import Settings
@@ -56,10 +56,14 @@ def _summary(levels: Sequence[str]) -> str:
 
 
 def _checks(installation: "Installation") -> Iterator["Check"]:
-    if installation.url is None:
-        yield from _look_around(installation)
-    else:
+    if installation.url is not None:
         yield from _ask(installation)
+    elif installation.settings.on_postgres:
+        from hookwright.cli.doctor_postgres import look_around
+
+        yield from look_around(installation.settings)
+    else:
+        yield from _look_around(installation)
 
 
 def _look_around(installation: "Installation") -> Iterator["Check"]:
@@ -134,7 +138,7 @@ def _read(installation: "Installation") -> Iterator["Check"]:
         yield from _look_at_seals(installation)
     now = arguments.now_ms()
     backlog = found.backlog
-    yield checks.check_clock(now, None if backlog is None else backlog.newest_at)
+    yield checks.check_clock(now, found.newest_at)
     if backlog is not None:
         late = None if backlog.oldest_due_at is None else now - backlog.oldest_due_at
         yield from checks.check_backlog(backlog.live, backlog.held, late, backlog.disabled_endpoints)

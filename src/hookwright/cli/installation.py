@@ -2,6 +2,8 @@
 
 A SQLite file has one owner. So a command takes the file's lock; where a server holds it, the command asks that server
 over HTTP. Taking the lock is the test: nothing is opened before, and nothing is decided on what was true a moment ago.
+
+PostgreSQL has room for everybody: there a command works in the database itself, beside whatever processes there are.
 """
 
 from contextlib import suppress
@@ -27,7 +29,18 @@ class Installation(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def path(self) -> Path:
+        """Of the SQLite file."""
         return self.settings.database_path.absolute()
+
+    @property
+    def name(self) -> str:
+        """Of the database, for people."""
+        return self.settings.database_name if self.settings.on_postgres else str(self.path)
+
+    @property
+    def missing(self) -> bool:
+        """Whether it is plain that there is no such database; on PostgreSQL only who tries to open it can tell."""
+        return not self.settings.on_postgres and not self.path.exists()
 
     def client(self) -> Client:
         """A client for the server that holds this database, or the one at `url`. Asks it once. Raises Failed."""
@@ -38,9 +51,7 @@ class Installation(msgspec.Struct, frozen=True, kw_only=True):
         except Unreachable as error:
             if self.url is not None:
                 raise
-            raise Failed(
-                f"{self.path} is in use{holder_of(self.path)}, but {error}; if its server listens elsewhere, say where with --url"
-            ) from error
+            raise Failed(f"{self._used()}, but {error}; if its server listens elsewhere, say where with --url") from error
         except Refused as error:
             if error.status == 401 and self.token is None:
                 raise Failed(
@@ -55,12 +66,19 @@ class Installation(msgspec.Struct, frozen=True, kw_only=True):
         """What tokens of this installation are signed with. Raises ConfigurationError."""
         if self.settings.jwt_secret is not None:
             return self.settings.jwt_secret.get_secret_value()
+        if self.settings.on_postgres:
+            raise ConfigurationError("no secret to make a token with: set HOOKWRIGHT_JWT_SECRET as the servers have it, or give a --token")
         if not self.settings.key_file.exists():
             raise ConfigurationError(
                 f"no secret to make a token with: there is no key file {self.settings.key_file.absolute()}; "
                 "name the installation with --database, set HOOKWRIGHT_JWT_SECRET, or give a --token"
             )
         return keyfile.open_or_create(self.settings.key_file).jwt_secret
+
+    def _used(self) -> str:
+        if self.settings.on_postgres:
+            return f"processes are at work on {self.name}"
+        return f"{self.path} is in use{holder_of(self.path)}"
 
 
 def is_held(error: StoreRefused) -> bool:
@@ -79,7 +97,7 @@ def holder_of(path: Path) -> str:
 
 def check_new(installation: Installation) -> None:
     """Refuse to begin a database beside a server that most likely has another one: wrong folder, not a fresh start."""
-    if installation.path.exists():
+    if not installation.missing:
         return
     url = server_url(installation.settings)
     try:

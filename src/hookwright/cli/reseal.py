@@ -11,14 +11,19 @@ if TYPE_CHECKING:
 
     from hookwright.config import Settings
     from hookwright.engine.seals import Resealing
+    from hookwright.store import Store
     from hookwright.vault import Vault
+
+PASSES = 3
+"""How often all is looked at beside running processes: what they sealed meanwhile with an older key is found by the next."""
 
 
 def reseal(as_json: Json = False, database: arguments.Database = None) -> None:
     """Seal stored secrets anew with the first key of the ring, so that the others can leave it.
 
-    The server must be stopped: the file has one owner. What is done stays done: after an interruption run it again.
-    The exit status is 1 if anything does not open; that is left as it is.
+    On SQLite the server must be stopped: the file has one owner. On PostgreSQL every process must have the new key first
+    in its ring, and all may go on. What is done stays done: after an interruption run it again. The exit status is 1 if
+    anything does not open; that is left as it is.
     """
     from hookwright.cli.installation import holder_of, is_held
     from hookwright.config import Settings
@@ -27,7 +32,7 @@ def reseal(as_json: Json = False, database: arguments.Database = None) -> None:
 
     settings = Settings.load(database=database)
     path = settings.database_path.absolute()
-    if not path.exists():
+    if not settings.on_postgres and not path.exists():
         raise Failed(f"there is no database {path}; name it with --database")
     configure_logs("error", "auto")
     try:
@@ -38,7 +43,7 @@ def reseal(as_json: Json = False, database: arguments.Database = None) -> None:
         raise Failed(f"{path} is in use{holder_of(path)}: stop the server, run this again, and start it") from error
     if as_json:
         shown = {"key": vault.current, "sealed": found.looked, "renewed": found.renewed.total(), "unopened": found.shut.total()}
-        say_json({"database": str(path), **shown, "done": not found.shut})
+        say_json({"database": settings.database_name if settings.on_postgres else str(path), **shown, "done": not found.shut})
     else:
         _show(settings, vault, found)
     if found.shut:
@@ -47,17 +52,35 @@ def reseal(as_json: Json = False, database: arguments.Database = None) -> None:
 
 
 async def _reseal(settings: "Settings", *, quiet: bool) -> tuple["Vault", "Resealing"]:
-    from hookwright.engine.seals import Resealing, reseal
-    from hookwright.runtime.database import open_store
+    from hookwright.runtime.database import open_database
     from hookwright.runtime.keys import find_keys, open_vault
 
-    async with open_store(settings.database_path) as store:
+    async with open_database(settings) as store:
         vault = open_vault((await find_keys(settings, store)).encryption_keys)
-        found = Resealing()
-        async for found in reseal(store, vault):
-            if not quiet:
-                _tell(found)
+        found = await _pass(store, vault, quiet)
+        for _ in range(PASSES if settings.on_postgres and found.renewed else 0):
+            again = await _pass(store, vault, quiet=True)
+            found.looked, found.shut = again.looked, again.shut
+            if not again.renewed:
+                return vault, found
+            found.renewed.update(again.renewed)
+        if settings.on_postgres and found.renewed:
+            raise Failed(
+                f"processes go on sealing with {', '.join(sorted(again.renewed))}: restart them with {vault.current} first in their ring, "
+                "and run this again"
+            )
         return vault, found
+
+
+async def _pass(store: "Store", vault: "Vault", quiet: bool) -> "Resealing":
+    """All once."""
+    from hookwright.engine.seals import Resealing, reseal
+
+    found = Resealing()
+    async for found in reseal(store, vault):
+        if not quiet:
+            _tell(found)
+    return found
 
 
 def _tell(progress: "Resealing") -> None:

@@ -86,14 +86,17 @@ def _body(event_type: str, payload: bytes, channels: list[str] | None, event_id:
 
 
 def _either(installation: "Installation", app: str, body: bytes, seconds: float) -> dict[str, Any]:
-    """At the server that has the database, or, when nobody has it, with a server of our own for a moment."""
+    """At a server that has the database, or, when nobody has it, with a server of our own for a moment."""
     from hookwright.cli.installation import is_held
     from hookwright.errors import StoreRefused
     from hookwright.runtime.database import FileLock
 
-    if installation.url is None and not installation.path.exists():
+    if installation.url is None and installation.missing:
         raise Failed(f"there is no database {installation.path}; name it with --database, or its server with --url")
-    if installation.url is None:
+    if installation.url is None and installation.settings.on_postgres:
+        if not asyncio.run(_nodes_at_work(installation)):
+            return asyncio.run(_alone(installation, app, body, seconds))
+    elif installation.url is None:
         try:
             FileLock(installation.path).release()  # the usual case, a server beside us, is noticed before much is loaded
             return asyncio.run(_alone(installation, app, body, seconds))
@@ -101,6 +104,13 @@ def _either(installation: "Installation", app: str, body: bytes, seconds: float)
             if not is_held(error):
                 raise
     return _exchange(installation.client(), app, body, seconds)
+
+
+async def _nodes_at_work(installation: "Installation") -> int:
+    """Where others deliver, a server of our own would take a share of their work, with the settings of this shell."""
+    from hookwright.runtime import postgres
+
+    return await postgres.nodes_at_work(installation.settings)
 
 
 async def _alone(installation: "Installation", app: str, body: bytes, seconds: float) -> dict[str, Any]:
@@ -111,7 +121,7 @@ async def _alone(installation: "Installation", app: str, body: bytes, seconds: f
 
     configure_logs("error", "auto")
     settings = installation.settings.model_copy(update={"host": "127.0.0.1", "port": 0})
-    note(f"No server has {installation.path}: delivering from here.")
+    note(f"No server has {installation.name}: delivering from here.")
     async with serving(settings) as url:
         client = Client(url, installation.token or sign_token(installation.secret(), installation.organization))
         return await asyncio.to_thread(_exchange, client, app, body, seconds or settings.attempt_timeout + 5)

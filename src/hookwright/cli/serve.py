@@ -18,11 +18,13 @@ def serve(
         int | None, typer.Option(metavar="PORT", help="Port to listen on, 0 for a free one. [HOOKWRIGHT_PORT, default 8071]")
     ] = None,
     database: Annotated[
-        str | None, typer.Option(metavar="URL", help="sqlite:///file.db [HOOKWRIGHT_DATABASE, default sqlite:///hookwright.db]")
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="sqlite:///file.db or postgresql://user@host/name [HOOKWRIGHT_DATABASE, default sqlite:///hookwright.db]",
+        ),
     ] = None,
-    role: Annotated[
-        str | None, typer.Option(metavar="ROLE", help="What this process does; on SQLite only `all`. [HOOKWRIGHT_ROLE]")
-    ] = None,
+    role: Annotated[str | None, typer.Option(metavar="ROLE", help="What this process does; only `all` for now. [HOOKWRIGHT_ROLE]")] = None,
 ) -> None:
     """Run the server. Every setting is also an environment variable: see docs/settings.md."""
     import structlog
@@ -89,19 +91,25 @@ def banner(settings: "Settings", port: int) -> str:
     from hookwright import __version__
     from hookwright.cli.console import program
 
-    url, path = _url(settings, port), settings.database_path.absolute()
+    url = _url(settings, port)
     configured = settings.jwt_secret is not None and settings.encryption_keys is not None
-    fields = type(settings).model_fields  # another terminal knows none of our flags, and perhaps not our environment
-    elsewhere = "" if settings.database == fields["database"].default else f" --database {settings.database}"
-    elsewhere += "" if port == fields["port"].default else f" --url {url}"
     lines = [
         f"Hookwright {__version__}",
         "",
         f"  API        {url}/api/v1   (documentation: {url}/docs)",
-        f"  Data       {path}",
+        f"  Data       {settings.database_name if settings.on_postgres else settings.database_path.absolute()}",
         "  Secrets    " + ("configured" if configured else f"{settings.key_file.absolute()}  (back it up with the data)"),
-        f"  A token    {program()} token create --name first{elsewhere}",
+        f"  A token    {program()} token create --name first{_elsewhere(settings, port, url)}",
         "  Stop       Ctrl-C",
     ]
     lines += [f"  Unsafe     {switch}" for switch in settings.unsafe_switches()]
     return "\n".join([*lines, ""])
+
+
+def _elsewhere(settings: "Settings", port: int, url: str) -> str:
+    """What a command has to be told in another terminal, which knows none of our flags, and perhaps not our environment."""
+    fields = type(settings).model_fields
+    if settings.on_postgres:
+        return "   (with the same HOOKWRIGHT_DATABASE)"  # whose password is not to be shown
+    where = "" if settings.database == fields["database"].default else f" --database {settings.database}"
+    return where + ("" if port == fields["port"].default else f" --url {url}")

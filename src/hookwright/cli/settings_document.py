@@ -15,6 +15,7 @@ with `HOOKWRIGHT_` and that nothing reads: it was mistyped. Beside the settings 
 
 Secrets that are not configured are generated once into `<database file>.keys`, readable by its owner only. Keep that file with
 your backups: without it the stored endpoint secrets cannot be opened. Listening beyond this machine needs `HOOKWRIGHT_JWT_SECRET`.
+On [PostgreSQL](postgresql.md) there is no such file: both secrets have to be set, the same for every process.
 
 """
 

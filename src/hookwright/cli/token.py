@@ -1,4 +1,4 @@
-"""`hookwright token`: API keys, made and ended by the running server, or in the database while nobody has it."""
+"""`hookwright token`: API keys, made and ended by the server that has the SQLite file, or in the database itself."""
 
 import asyncio
 import secrets
@@ -130,7 +130,7 @@ def _installation(database: str | None, url: str | None, token: str | None, orga
 
 
 def _refuse_missing(installation: "Installation") -> None:
-    if installation.url is None and not installation.path.exists():
+    if installation.url is None and installation.missing:
         raise console.Failed(f"there is no database {installation.path}; name it with --database, or its server with --url")
 
 
@@ -139,14 +139,14 @@ def _either(
     there: Callable[["Client"], R],
     here: Callable[["Store"], Coroutine[Any, Any, R]],
 ) -> R:
-    """Ask the server if one is named or has the database, else do it in the database. Raises HookwrightError."""
+    """Ask the server if one is named or has the file, else do it in the database. Raises HookwrightError."""
     from hookwright.cli.installation import is_held
     from hookwright.errors import StoreRefused
-    from hookwright.runtime.database import open_store
+    from hookwright.runtime.database import open_database
     from hookwright.telemetry import configure_logs
 
     async def alone() -> R:
-        async with open_store(installation.path) as store:
+        async with open_database(installation.settings) as store:
             return await here(store)
 
     if installation.url is None:
@@ -180,7 +180,8 @@ async def _create_here(
     from hookwright.runtime.keys import find_keys
     from hookwright.store.organizations import CreateApiKey, EnsureOrganization
 
-    await find_keys(installation.settings, store)  # the key file is there before the first row is
+    if not installation.settings.on_postgres:
+        await find_keys(installation.settings, store)  # the key file is there before the first row is
     ident, now = Minter(secrets.token_bytes).mint_timed("key", arguments.now_ms())
     text, key = new_key(
         key_id=ident,

@@ -44,7 +44,13 @@ def explain(mistake: Any, options: Collection[str]) -> str:
 
 def _shown(name: str, value: object) -> str:
     text = str(value)
-    if name == "database" and "@" in text:
-        scheme, _, rest = text.partition("://")
-        return f"{scheme}://(hidden)@{rest.rpartition('@')[2]}"
-    return text
+    return text if name != "database" or text.startswith("sqlite:") else _without_password(text)
+
+
+def _without_password(url: str) -> str:
+    """Of an address that may be mistyped: only what cannot be a part of a password is shown."""
+    scheme, _, rest = url.partition(":")
+    user, at, place = rest.removeprefix("//").rpartition("@")
+    if "?" in user:
+        return f"{scheme}://(hidden)"
+    return f"{scheme}://{'(hidden)@' if at else ''}{place.partition('?')[0]}"

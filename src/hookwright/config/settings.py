@@ -61,6 +61,7 @@ class Settings(BaseSettings):
         "url",
         "A SQLite file (three slashes for a relative path, four for an absolute one), or `postgresql://user:password@host/name`.",
         "Nothing to install.",
+        repr=False,
     )
     database_pooled: bool = _option(
         False,
@@ -76,20 +77,18 @@ class Settings(BaseSettings):
         ge=2,
         le=600,
     )
-    role: Role = _option(
-        "all", "word", "Which part of the work this process does.", "A SQLite file has one owner, so one process does everything."
-    )
+    role: Role = _option("all", "word", "Which part of the work this process does; only `all` for now.", "One process can do everything.")
     jwt_secret: SecretStr | None = _option(
         None,
         "secret",
         "Signs and checks API tokens (HS256).",
-        "Generated into the key file beside the database. Needed to listen publicly.",
+        "Generated into the key file beside a SQLite file. Needed to listen publicly, and on PostgreSQL.",
     )
     encryption_keys: Ring | None = _option(
         None,
         "secret",
         "Keys that seal stored secrets: `name:base64`, comma-separated, the current one first.",
-        "Generated into the key file beside the database.",
+        "Generated into the key file beside a SQLite file. Needed on PostgreSQL.",
     )
     retry_schedule: Schedule = _option(
         DEFAULT_SCHEDULE, "seconds", "Waits between the attempts of a delivery, comma-separated; fractions are allowed.",

@@ -19,9 +19,7 @@ def _split(value: object) -> object:
 
 def _database(value: str) -> str:
     if value.startswith(("postgresql:", "postgres:")):
-        if not urlsplit(value).path.strip("/"):
-            raise ValueError("the database's name is missing; right would be postgresql://user:password@host/hookwright")
-        return value
+        return _postgres(value)
     path = value.removeprefix("sqlite:///")
     if path == value or not path:
         raise ValueError(
@@ -32,9 +30,24 @@ def _database(value: str) -> str:
     return value
 
 
+def _postgres(value: str) -> str:
+    """What stands after the name must not be a part of a password: it would be shown."""
+    right = "right would be postgresql://user:password@host/hookwright"
+    parts = urlsplit(value)
+    try:
+        readable = "//" in value[:13] and (parts.port is None or parts.port > 0) and "@" not in parts.path and not parts.fragment
+    except ValueError:
+        readable = False
+    if not readable:
+        raise ValueError(f"it cannot be read; {right}, with / # ? @ : and % in a password written as %2F %23 %3F %40 %3A and %25")
+    if not parts.path.strip("/"):
+        raise ValueError(f"the database's name is missing; {right}")
+    return value
+
+
 def _role(value: str) -> str:
     if value != "all":
-        raise ValueError("on SQLite one process does everything, because the file has one owner; right would be all")
+        raise ValueError("for now one process does everything; right would be all")
     return value
 
 

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from hookwright.clock import SystemClock
 from hookwright.config import Settings
 from hookwright.store import Store
 from hookwright.stores.sqlite.connections import FileLock, open_writer
@@ -15,12 +14,12 @@ __all__ = ["FileLock", "examine", "open_database", "open_store", "open_writer", 
 
 @asynccontextmanager
 async def open_database(settings: Settings) -> AsyncIterator[Store]:
-    """The configured store, its schema up to date, for the length of a block. Raises StoreRefused."""
+    """The configured store, its schema up to date, for the length of a block. Raises StoreRefused, ConfigurationError."""
     if not settings.on_postgres:
         async with open_store(settings.database_path) as file:
             yield file
         return
-    from hookwright.stores.postgres.store import open_store as open_postgres  # only who uses it pays for loading it
+    from hookwright.runtime import postgres  # only who uses it pays for loading it
 
-    async with open_postgres(settings.database, pooled=settings.database_pooled, now=SystemClock().now()) as shared:
+    async with postgres.open_database(settings) as shared:
         yield shared

@@ -1,4 +1,4 @@
-"""The secrets of an installation: configured, or from the key file beside its database; and whether they fit what is stored."""
+"""The secrets of an installation: configured, or from the key file beside its SQLite file; and whether they fit what is stored."""
 
 import os
 
@@ -41,7 +41,7 @@ async def find_keys(settings: Settings, store: Store) -> Keys:
         missing = "HOOKWRIGHT_JWT_SECRET" if jwt_secret is None else "HOOKWRIGHT_ENCRYPTION_KEYS"
         raise ConfigurationError(
             f"{missing} is not set: on PostgreSQL every process needs the same secrets, so none are made here; make each once with "
-            "`openssl rand -base64 32` (encryption keys are written k1:<key>)"
+            "`openssl rand -base64 32` (an encryption key is written k1:<key>)"
         )
     kept = keyfile.open_or_create(settings.key_file)
     if kept.created and await store.read(HasOrganizations()):
@@ -63,6 +63,8 @@ def known_vault(settings: Settings) -> Vault | None:
     """With the ring as it is now; None where a start would have to make it. Raises ConfigurationError."""
     if settings.encryption_keys is not None:
         return open_vault(settings.encryption_keys.get_secret_value())
+    if settings.on_postgres:
+        return None
     return open_vault(keyfile.open_or_create(settings.key_file).encryption_keys) if settings.key_file.exists() else None
 
 

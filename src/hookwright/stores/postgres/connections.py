@@ -11,19 +11,19 @@ A connection that broke is closed and made anew at the next use: an outage of an
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from typing import Any, TypeVar
+from uuid import uuid4
 
 import asyncpg
 
-from hookwright.stores.postgres.faults import LOST
+from hookwright.stores.postgres.faults import LOST, REFUSALS, refusal
 
 R = TypeVar("R")
 CONNECT_SECONDS = 5.0
 COMMAND_SECONDS = 15.0
 """Longer than the server's own limits: it is reached when nobody answers any more."""
 SESSION = {
-    "application_name": "hookwright",
     "statement_timeout": "10s",
     "lock_timeout": "5s",
     "idle_in_transaction_session_timeout": "10s",
@@ -39,21 +39,46 @@ class Address:
 
     async def connect(self) -> Any:
         """A fresh connection. Raises what `faults` knows."""
-        return await asyncpg.connect(
+        name = f"hookwright {uuid4().hex}"
+        connection = await asyncpg.connect(
             self.url,
             timeout=CONNECT_SECONDS,
             command_timeout=COMMAND_SECONDS,
             statement_cache_size=0 if self.pooled else 1000,
-            server_settings={"application_name": "hookwright"} if self.pooled else SESSION,
+            server_settings={"application_name": name} | ({} if self.pooled else SESSION),
             connection_class=_Connection,
         )
+        connection.name, connection.pooled = name, self.pooled
+        return connection
 
 
 class _Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
     """Nothing of a session is changed by its users, so there is nothing to reset between two of them."""
 
+    name = ""
+    """Its own, by which another connection finds its session."""
+    pooled = False
+
     def get_reset_query(self) -> str:
         return ""
+
+    def whole(self) -> AbstractAsyncContextManager[Any]:
+        """For a single statement, which is a transaction by itself; but a pooler may part its parsing from its execution."""
+        return self.transaction() if self.pooled else nullcontext()
+
+
+@asynccontextmanager
+async def opening(address: Address) -> AsyncIterator[Any]:
+    """A connection for a moment, to look or to bring up to date. Raises StoreRefused for whatever stands in the way."""
+    try:
+        connection = await address.connect()
+        try:
+            yield connection
+        finally:
+            with suppress(*LOST):
+                await connection.close(timeout=CONNECT_SECONDS)
+    except REFUSALS as error:
+        raise refusal(error) from error
 
 
 class Line:

@@ -21,20 +21,24 @@ async def migrate(connection: Any) -> list[str]:
     done = []
     async with connection.transaction():
         await connection.execute(f"select pg_advisory_xact_lock({LOCK})")
-        version = await schema_version(connection)
-        steps = migrations()
-        if version > len(steps):
-            raise StoreRefused(
-                f"the database was written by a newer Hookwright (schema {version}, this one knows {len(steps)}); upgrade first"
-            )
-        for number, (name, script) in enumerate(steps[version:], start=version + 1):
+        await connection.execute("create table if not exists hookwright_schema (version integer primary key, name text not null)")
+        version, _ = await steps_to_come(connection)
+        for number, (name, script) in enumerate(migrations()[version:], start=version + 1):
             await connection.execute(script)
             await connection.execute("insert into hookwright_schema (version, name) values ($1, $2)", number, name)
             done.append(name)
     return done
 
 
+async def steps_to_come(connection: Any) -> tuple[int, tuple[str, ...]]:
+    """The schema's version (0 before the first step), and the names of the steps to the newest. Raises StoreRefused; changes nothing."""
+    version, names = await schema_version(connection), [name for name, _ in migrations()]
+    if version > len(names):
+        raise StoreRefused(f"the database was written by a newer Hookwright (schema {version}, this one knows {len(names)}); upgrade first")
+    return version, tuple(names[version:])
+
+
 async def schema_version(connection: Any) -> int:
-    """0 before the first step."""
-    await connection.execute("create table if not exists hookwright_schema (version integer primary key, name text not null)")
+    if await connection.fetchval("select to_regclass('hookwright_schema') is null"):
+        return 0
     return int(await connection.fetchval("select coalesce(max(version), 0) from hookwright_schema"))

@@ -13,18 +13,18 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar, cast, overload
 
 from hookwright.domain.deliveries import Delivery
-from hookwright.errors import StoreRefused
 from hookwright.store import Command, Once, Query, Remembered
 from hookwright.store.deliveries import CancelDeliveries, ClaimDue, ContinueRecovers, Forget, Release, Settle
 from hookwright.store.messages import CreateMessage, ExpungeContent
 from hookwright.store.nodes import CloseNode, OpenNode, RenewLease, TakeOver
 from hookwright.stores.postgres import deliveries, messages, nodes, retention
 from hookwright.stores.postgres.batches import Batches, Item
-from hookwright.stores.postgres.connections import Address, Line, Lines
+from hookwright.stores.postgres.connections import Address, Line, Lines, opening
 from hookwright.stores.postgres.db import PostgresDb
 from hookwright.stores.postgres.faults import AGAIN, LOST, PASSING, unavailable
 from hookwright.stores.postgres.partitions import make_days
 from hookwright.stores.postgres.schema import migrate
+from hookwright.stores.postgres.servers import check_server
 from hookwright.stores.sql import handlers
 from hookwright.stores.sql.idempotency import perform
 from hookwright.stores.sql.registry import READERS
@@ -151,15 +151,10 @@ async def _translated(work: Awaitable[R], *, passing: tuple[type[Exception], ...
 async def open_store(url: str, *, pooled: bool = False, now: int) -> AsyncIterator[PostgresStore]:
     """A store for the length of a block, its schema up to date. Raises StoreRefused."""
     address = Address(url, pooled=pooled)
-    try:
-        connection = await address.connect()
-    except (*LOST, *PASSING) as error:
-        raise StoreRefused(f"cannot reach the database: {error}") from error
-    try:
+    async with opening(address) as connection:
+        await check_server(connection)
         await migrate(connection)
         await make_days(connection, now)
-    finally:
-        await connection.close()
     store = PostgresStore(address)
     try:
         yield store

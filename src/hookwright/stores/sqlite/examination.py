@@ -16,6 +16,7 @@ import msgspec
 from hookwright.errors import StoreRefused, Unreadable
 from hookwright.store.seals import Seal
 from hookwright.stores.sql.db import carry_out
+from hookwright.stores.sql.examination import Backlog, backlog
 from hookwright.stores.sql.registry import load_sql
 from hookwright.stores.sql.seals import seals_after
 from hookwright.stores.sqlite.connections import APPLICATION_ID, migrations, schema_version
@@ -24,24 +25,11 @@ from hookwright.stores.sqlite.db import SqliteDb
 SQL = load_sql("examination", __package__)
 
 
-class Backlog(msgspec.Struct, frozen=True, kw_only=True):
-    """`live` deliveries; of those `held` at disabled endpoints; `oldest_due_at`: Unix ms, of those that are not held.
-
-    `newest_at`: when the newest message was created (Unix ms). None where there is none.
-    """
-
-    live: int
-    held: int
-    disabled_endpoints: int
-    oldest_due_at: int | None
-    newest_at: int | None
-
-
 class Examination(msgspec.Struct, frozen=True, kw_only=True):
     """`problems`: what SQLite's full check found, at most ten lines. `pending`: steps of migration to come, by name.
 
     `holds_data`: whether there is an organization, so that the keys to what is sealed must be there. `backlog` is None
-    when the schema is not the newest.
+    when the schema is not the newest. `newest_at`: when the newest message was created (Unix ms); None if there is none.
     """
 
     version: int
@@ -50,6 +38,7 @@ class Examination(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[str, ...]
     holds_data: bool
     backlog: Backlog | None
+    newest_at: int | None
 
 
 def steps_to_come(path: Path) -> tuple[int, tuple[str, ...]]:
@@ -67,10 +56,13 @@ def examine(path: Path) -> Examination:
         rows = connection.execute("pragma integrity_check(10)").fetchall()
         problems = tuple(str(row[0]) for row in rows if row[0] != "ok")
         holds_data = version > 0 and not problems and bool(_row(connection, SQL.holds_data)[0])
-        backlog = None if pending or problems else _backlog(connection)
+        readable = not pending and not problems
+        found = carry_out(backlog(SqliteDb(connection))) if readable else None
+        newest_at = _row(connection, SQL.newest_message)[0] if readable else None
     return Examination(
-        version=version, newest=version + len(pending), pending=pending, problems=problems, holds_data=holds_data, backlog=backlog
-    )
+        version=version, newest=version + len(pending), pending=pending, problems=problems, holds_data=holds_data, backlog=found,
+        newest_at=newest_at,
+    )  # fmt: skip
 
 
 def stored_seals(path: Path) -> Iterator[Seal]:
@@ -123,13 +115,6 @@ def _steps(connection: apsw.Connection, path: Path) -> tuple[int, tuple[str, ...
     if version > len(names):
         raise StoreRefused(f"{path} was written by a newer Hookwright (schema {version}, this one knows {len(names)}); upgrade first")
     return version, tuple(names[version:])
-
-
-def _backlog(connection: apsw.Connection) -> Backlog:
-    live, held, oldest = _row(connection, SQL.backlog)
-    (disabled,) = _row(connection, SQL.disabled_endpoints)
-    (newest,) = _row(connection, SQL.newest_message)
-    return Backlog(live=live, held=held, disabled_endpoints=disabled, oldest_due_at=oldest, newest_at=newest)
 
 
 def _row(connection: apsw.Connection, sql: str) -> tuple[Any, ...]:
