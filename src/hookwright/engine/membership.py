@@ -43,5 +43,5 @@ class Membership:
         self._dispatcher.lease(began + self._lease_ms / 1000)
         freed = await self._store.write(TakeOver(owner=self._dispatcher.owner, lease_ms=self._lease_ms))
         if freed:
-            log.warning("%d deliveries of a node that is gone are taken over", freed)
+            log.warning("%d deliveries that nobody held any more are taken over", freed)
             await self._dispatcher.look_again()

@@ -18,6 +18,7 @@ class RenewLease(Command[bool], frozen=True, kw_only=True):
 class TakeOver(Command[int], frozen=True, kw_only=True):
     """End the other nodes that were silent for `lease_ms`, and make what they own claimable again (P3); how many rows.
 
+    The same goes for what this node claimed by a command that failed because its commit's answer was lost.
     On SQLite the file has one owner, so every other node is dead, and no lease is needed to know it.
     """
 

@@ -4,8 +4,7 @@ While one group is under way new commands gather; they are the next group. No ti
 the larger the groups. Each command has its own answer: a conflict or a duplicate is that caller's and never its group's.
 
 A group whose answer was lost (the connection broke) may have been committed. Its callers are told that it was not: who
-repeats a request has its idempotency key. What the group may have claimed for this node is made claimable again before
-the next one (`doubtful`), for nobody holds it (P3).
+repeats a request has its idempotency key. What the group may have claimed for this node is in doubt: see `doubts`.
 """
 
 import asyncio
@@ -100,7 +99,7 @@ class Batches(Generic[C]):
 def _answer(item: Item[Any]) -> None:
     """Tell of a command whose group is committed. No callback may keep the others of its group from their answers."""
     if item.error is not None:
-        if not isinstance(item.error, CallerError):
+        if not isinstance(item.error, CallerError | StoreUnavailable):
             log.error("command %s failed", type(item.command).__name__, exc_info=item.error)
         if not item.answer.done():
             item.answer.set_exception(item.error)

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from hookwright.domain.deliveries import Delivery, Key
+from hookwright.domain.deliveries import Key
 from hookwright.errors import Unreadable
 from hookwright.store.deliveries import SET_ASIDE_MS, ClaimDue, Claimed, ClaimedRows, Release, SetAside, Settle, Settlement
 from hookwright.stores.postgres.db import PostgresDb, known
@@ -44,7 +44,8 @@ async def settle(connection: Any, command: Settle) -> list[bool]:
     for owner, numbers in by_owner.items():
         for form in (_FIRST, _REPLAYED):
             values = _columns(numbers, [command.settlements[n] for n in numbers]) | {"owner": owner, "slot": 1 + owner % SLOTS}
-            _, done = await connection.fetchrow(form.text, *form.arguments(values))
+            async with connection.whole():
+                _, done = await connection.fetchrow(form.text, *form.arguments(values))
             for n in done:
                 applied[n] = True
             numbers = [n for n in numbers if not applied[n]]
@@ -78,7 +79,8 @@ def _columns(numbers: list[int], settlements: list[Settlement]) -> dict[str, Any
     }
 
 
-async def release(connection: Any, command: Release) -> None:
+async def release(connection: Any, command: Release) -> int:
+    """How many rows were given back."""
     statement = known(SQL.release)
     values = {
         "endpoint": [key.endpoint for key, _, _ in command.rows],
@@ -88,12 +90,9 @@ async def release(connection: Any, command: Release) -> None:
         "attempts": [fence.attempts for _, fence, _ in command.rows],
         "due_at": [due_at for _, _, due_at in command.rows],
     }
-    await connection.execute(statement.text, *statement.arguments(values))
-
-
-async def give_up(connection: Any, held: list[Delivery]) -> None:
-    """Make claimable what a lost commit may have claimed for this node, for nobody holds it."""
-    await release(connection, Release(rows=tuple((delivery.key, delivery.fence, 0) for delivery in held)))
+    async with connection.whole():
+        status: str = await connection.execute(statement.text, *statement.arguments(values))
+    return int(status.rpartition(" ")[2])
 
 
 async def claim_due(db: PostgresDb, command: ClaimDue) -> ClaimedRows:

@@ -18,25 +18,32 @@ _json = msgspec.json.Encoder()
 
 
 async def create(connection: Any, items: list[Item[CreateMessage]]) -> None:
-    """Commit a group. Raises NodeEnded if deliveries were to be owned by a node that is one no more."""
+    """Commit a group. Deliveries that were to be owned by a node that is one no more are refused with NodeEnded."""
     group = _apart(items)
     if any(item.once and item.command.message.event_id for item in group):
         async with connection.transaction():  # a key that was taken for nothing is given back before anybody sees it
             await _create(connection, group)
     else:
-        await _create(connection, group)
+        async with connection.whole():
+            await _create(connection, group)
 
 
 def _apart(items: list[Item[CreateMessage]]) -> list[Item[CreateMessage]]:
-    """Those that share neither a key nor an event id: the first of each. The others find it committed in the next group."""
+    """Those that share neither a key nor an event id: the first of each. The others find it committed in the next group.
+
+    Nor does a group have two owners, as when this process has just become a new node: one row is looked at to fence it.
+    """
     seen: set[Any] = set()
+    owner = UNOWNED
     group = []
     for item in items:
         message = item.command.message
         event_id = (message.application, message.event_id) if message.event_id else None
         marks = {mark for mark in (event_id, item.once and item.once.key) if mark}
-        if seen.isdisjoint(marks):
+        claiming = max((delivery.owner for delivery in item.command.deliveries), default=UNOWNED)
+        if seen.isdisjoint(marks) and (claiming == UNOWNED or owner in (UNOWNED, claiming)):
             seen |= marks
+            owner = owner or claiming
             group.append(item)
     return group
 
@@ -47,7 +54,9 @@ async def _create(connection: Any, group: list[Item[CreateMessage]]) -> None:
     values = _columns(group, created) | _delivery_columns(group)
     node, alive, fresh, good, fanned = await connection.fetchrow(statement.text, *statement.arguments(values))
     if not node and values["owner"] != UNOWNED:
-        raise NodeEnded
+        for item in group:
+            item.error = NodeEnded()
+        return
     alive, fresh, good = set(alive), set(fresh), set(good)
     repeated = [item for n, item in enumerate(group) if n in alive and n not in fresh]
     kept = await _remembered(connection, repeated) if repeated else {}

@@ -39,7 +39,8 @@ def name_of(table: str, day: date) -> str:
 
 
 async def _missing(connection: Any, names: list[str]) -> list[str]:
-    rows = await connection.fetch("select name from unnest(cast($1 as text[])) as wanted (name) where to_regclass(name) is null", names)
+    async with connection.whole():
+        rows = await connection.fetch("select name from unnest(cast($1 as text[])) as wanted (name) where to_regclass(name) is null", names)
     return [row[0] for row in rows]
 
 

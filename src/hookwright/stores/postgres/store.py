@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar, cast, overload
 
-from hookwright.domain.deliveries import Delivery
 from hookwright.store import Command, Once, Query, Remembered
 from hookwright.store.deliveries import CancelDeliveries, ClaimDue, ContinueRecovers, Forget, Release, Settle
 from hookwright.store.messages import CreateMessage, ExpungeContent
@@ -21,6 +20,7 @@ from hookwright.stores.postgres import deliveries, messages, nodes, retention
 from hookwright.stores.postgres.batches import Batches, Item
 from hookwright.stores.postgres.connections import Address, Line, Lines, opening
 from hookwright.stores.postgres.db import PostgresDb
+from hookwright.stores.postgres.doubts import Doubts, claimed_by
 from hookwright.stores.postgres.faults import AGAIN, LOST, PASSING, unavailable
 from hookwright.stores.postgres.partitions import make_days
 from hookwright.stores.postgres.schema import migrate
@@ -46,6 +46,8 @@ OWN: dict[type, Callable[[PostgresDb, Any], Awaitable[Any]]] = {
 """Commands that are carried out differently here."""
 LOOSE = frozenset({*OWN, CancelDeliveries, ContinueRecovers, ExpungeContent})
 """Commands that lock what they change: with them nothing is gained by serializability, and much is lost."""
+URGENT: tuple[type, ...] = (OpenNode, RenewLease, TakeOver, CloseNode)
+"""Commands on which a lease depends: they do not wait behind lists."""
 
 HANDLERS = (handlers,)
 """Imported for what they register."""
@@ -60,7 +62,7 @@ class PostgresStore:
         self._lines = Lines(address, LINES)
         self._urgent = Lines(address, URGENT_LINES)
         self._messages = Batches[CreateMessage](self._accepting, self._create)
-        self._doubtful: list[Delivery] = []
+        self._doubts = Doubts()
 
     @overload
     async def write(self, command: Command[R], *, once: None = None, on_commit: Callable[[R], None] | None = None) -> R: ...
@@ -80,9 +82,13 @@ class PostgresStore:
         if isinstance(command, Settle):
             result: Any = await _translated(self._settling.use(lambda connection: deliveries.settle(connection, command)))
         elif isinstance(command, Release):
-            result = await _translated(self._settling.use(lambda connection: deliveries.release(connection, command)))
+            await _translated(self._settling.use(lambda connection: deliveries.release(connection, command)))
+            result = None
         else:
             result = await self._transact(command, once)
+        if isinstance(command, TakeOver) and self._doubts:
+            async with self._urgent.one() as line:
+                result += await _translated(self._doubts.resolve(line))
         if on_commit is not None and not isinstance(result, Remembered):
             try:
                 on_commit(result)
@@ -94,15 +100,22 @@ class PostgresStore:
         isolation = "read_committed" if type(command) in LOOSE else "serializable"
 
         async def carry_out(connection: Any) -> Any:
-            async with connection.transaction(isolation=isolation):
-                db = PostgresDb(connection)
-                own = OWN.get(type(command))
-                return await (own(db, command) if own is not None else perform(db, command, once))
+            result: Any = None
+            try:
+                async with connection.transaction(isolation=isolation):
+                    db = PostgresDb(connection)
+                    own = OWN.get(type(command))
+                    result = await (own(db, command) if own is not None else perform(db, command, once))
+            except LOST:
+                self._doubts.add(connection, claimed_by(result))
+                raise
+            return result
 
+        lines = self._urgent if type(command) in URGENT else self._lines
         tries = 0
         while True:
             try:
-                async with self._lines.one() as line:
+                async with lines.one() as line:
                     return await _translated(line.use(carry_out), passing=AGAIN)
             except AGAIN as error:
                 tries += 1
@@ -121,14 +134,10 @@ class PostgresStore:
             return cast(R, await _translated(line.use(carry_out)))
 
     async def _create(self, connection: Any, items: list[Item[CreateMessage]]) -> None:
-        """One group; first of all what an earlier one may have claimed for nobody is made claimable again."""
-        if self._doubtful:
-            await deliveries.give_up(connection, self._doubtful)
-            self._doubtful.clear()
         try:
             await messages.create(connection, items)
         except LOST:
-            self._doubtful.extend(delivery for item in items for delivery in item.command.deliveries if delivery.owner)
+            self._doubts.add(connection, (delivery for item in items for delivery in item.command.deliveries))
             raise
 
     async def close(self) -> None:

@@ -1,0 +1,137 @@
+"""Nodes that are ended: nothing that they do afterwards counts (P4), and what they held is delivered by others (P3)."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from hookwright.clock import SystemClock
+from hookwright.domain.deliveries import State
+from hookwright.engine.membership import Membership
+from hookwright.engine.services import Services
+from hookwright.errors import StoreUnavailable
+from hookwright.runtime.engine import EngineOptions, run_engine
+from hookwright.sender import Request, Response
+from hookwright.store import Store
+from hookwright.store.nodes import OpenNode, RenewLease, TakeOver
+from hookwright.stores.postgres.store import open_store
+from hookwright.vault import Vault
+from tests.conformance.deliveries import attempts, claim, settle, settlement
+from tests.conformance.makers import World
+from tests.integration.engines import Recorder, accept, endpoint_of
+from tests.postgres import Postgres, running_postgres
+
+LONG = 60.0
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Postgres]:
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def database(server: Postgres) -> str:
+    server.execute("drop database if exists nodes with (force)", "create database nodes")
+    return server.url("nodes")
+
+
+class Held(Recorder):
+    """A receiver that answers when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answers = asyncio.Event()
+
+    async def send(self, request: Request) -> Response:
+        response = await super().send(request)
+        await self.answers.wait()
+        return response
+
+
+def check(database: str, story: Callable[[World], Awaitable[None]]) -> None:
+    async def run() -> None:
+        async with open_store(database, now=SystemClock().now()) as store:
+            world = World(store)
+            world.now = SystemClock().now()
+            await world.application()
+            await story(world)
+
+    asyncio.run(run())
+
+
+@asynccontextmanager
+async def engine(store: Store, recorder: Recorder, lease: float | None = None) -> AsyncIterator[Services]:
+    async with run_engine(store, recorder, Vault({"k1": bytes(32)}, "k1", bytes), EngineOptions(lease=lease)) as services:
+        yield services
+
+
+def test_an_ended_node_can_neither_create_nor_claim_nor_settle(database: str) -> None:
+    async def story(world: World) -> None:
+        endpoint = await world.endpoint()
+        ended, other = await world.store.write(OpenNode(now=0)), await world.store.write(OpenNode(now=0))
+        await world.message(endpoint)
+        (row,) = (await claim(world, endpoint, owner=ended)).claimed
+        await world.message(endpoint)
+        assert await world.store.write(TakeOver(owner=other)) == 1
+        with pytest.raises(StoreUnavailable):
+            await world.message(endpoint, owner=ended)
+        with pytest.raises(StoreUnavailable):
+            await claim(world, endpoint, owner=ended)
+        assert await settle(world, settlement(world, row.delivery, State.SUCCESS)) == [False]
+        assert not await world.store.write(RenewLease(owner=ended))
+        assert len((await claim(world, endpoint, owner=other)).claimed) == 2
+
+    check(database, story)
+
+
+def test_two_owners_in_one_group_are_each_fenced_by_their_own_node(database: str) -> None:
+    async def story(world: World) -> None:
+        endpoint = await world.endpoint()
+        ended, other = await world.store.write(OpenNode(now=0)), await world.store.write(OpenNode(now=0))
+        await world.store.write(TakeOver(owner=other))
+        made = await asyncio.gather(*(world.message(endpoint, owner=owner) for owner in (ended, other)), return_exceptions=True)
+        assert isinstance(made[0], StoreUnavailable)
+        assert await world.under_way() == 1
+
+    check(database, story)
+
+
+def test_what_a_node_held_that_is_gone_is_delivered_by_another_engine(database: str) -> None:
+    async def story(world: World) -> None:
+        dead = await world.store.write(OpenNode(now=0))
+        recorder = Recorder()
+        async with engine(world.store, recorder, lease=1.0) as services:
+            endpoint = await endpoint_of(world, services)
+            await world.message(endpoint, body=b"left behind", owner=dead)
+            assert await asyncio.wait_for(recorder.sent.get(), LONG) == b"left behind"
+
+    check(database, story)
+
+
+def test_a_process_that_was_silent_for_its_lease_settles_nothing_and_goes_on_as_a_new_node(database: str) -> None:
+    async def story(world: World) -> None:
+        recorder = Held()
+        async with engine(world.store, recorder) as services:
+            endpoint = await endpoint_of(world, services)
+            membership = Membership(store=world.store, dispatcher=services.dispatcher, clock=SystemClock(), lease_ms=3_600_000)
+            ended = services.dispatcher.owner
+            await accept(services, b"first", world.app)
+            await asyncio.wait_for(recorder.sent.get(), LONG)
+            other = await world.store.write(OpenNode(now=0))
+            assert await world.store.write(TakeOver(owner=other)) == 1
+            world.now = SystemClock().now()
+            (row,) = (await claim(world, endpoint, owner=other)).claimed
+            assert row.message is not None
+            recorder.answers.set()
+            await membership.beat()
+            assert services.dispatcher.owner > other > ended
+            await accept(services, b"second", world.app)
+            assert await asyncio.wait_for(recorder.sent.get(), LONG) == b"second"
+        assert await attempts(world, row.message) == []
+        assert await settle(world, settlement(world, row.delivery, State.SUCCESS)) == [True]
+        assert len(await attempts(world, row.message)) == 1
+        assert await world.under_way() == 0
+
+    check(database, story)
