@@ -1,15 +1,19 @@
 """Every command on PostgreSQL: in the database itself, beside running processes, and never with its password on show."""
 
+import asyncio
 import base64
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hookwright.cli import doctor_postgres
+from hookwright.cli import doctor_postgres, reseal
+from hookwright.cli.console import Failed
 from hookwright.cli.serve import banner
 from hookwright.config import Settings
+from hookwright.engine.seals import Resealing
 from hookwright.runtime.postgres import Node, Server
 from tests.harness import SECRET, Receiver, ServerProcess, free_port, running_server
 from tests.harness import Server as Running
@@ -17,6 +21,7 @@ from tests.integration.api import Api
 from tests.integration.cli import Run, hookwright
 from tests.integration.test_cli import one_line
 from tests.integration.test_cli_send import register
+from tests.pgbouncer import running_pgbouncer
 from tests.postgres import Postgres
 
 OLD, NEW = (f"{kid}:{base64.b64encode(letter * 32).decode()}" for kid, letter in (("k1", b"o"), ("k2", b"n")))
@@ -200,7 +205,27 @@ def test_a_reseal_beside_a_running_server_changes_nothing_for_it(tmp_path: Path,
     assert checks(tmp_path, database, encryption_keys=NEW)["seals"]["found"] == "all 2 open, under k2"
 
 
+def test_a_reseal_that_others_undo_says_which_key_they_seal_with(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def undone(*_: object, **__: object) -> Resealing:
+        return Resealing(looked=1, renewed=Counter(k1=1))
+
+    monkeypatch.setattr(reseal, "_pass", undone)
+    settings = Settings.load(database=database, jwt_secret=SECRET, encryption_keys=f"{NEW},{OLD}")
+    with pytest.raises(Failed, match="processes go on sealing with k1: restart them with k2 first"):
+        asyncio.run(reseal._reseal(settings, quiet=True))
+
+
 # What is told
+
+
+def test_doctor_looks_through_a_pooler_too(tmp_path: Path, database: str, postgres: Postgres) -> None:
+    command(tmp_path, database, "migrate")
+    with running_pgbouncer(postgres) as port:
+        through = postgres.url(name_of(database), port=port)
+        found = checks(tmp_path, through, database_pooled="true")
+        made = command(tmp_path, through, "token", "create", "--quiet", database_pooled="true")
+    assert {found[name]["level"] for name in ("database", "durability", "schema", "seals", "backlog")} == {"ok"}
+    assert made.out.startswith("hw_"), made.err
 
 
 def test_a_migration_is_shown_before_it_is_made(tmp_path: Path, database: str) -> None:
