@@ -4,14 +4,15 @@ Two ways to reach a database, for everything in this store:
 
 * direct (the default): prepared statements are kept, limits of time are set for the session;
 * pooled (`HOOKWRIGHT_DATABASE_POOLED=true`, for pgbouncer in transaction mode): a connection is ours for one transaction
-  only, so nothing is prepared, nothing is set, nothing is listened to, and every statement stands in a transaction.
+  only, so nothing is prepared, nothing is set, and nothing is listened to. A statement alone is one transaction there too: asyncpg
+  asks for no synchronisation between parsing and executing it.
 
 A connection that broke is closed and made anew at the next use: an outage of any kind ends by itself.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -48,7 +49,7 @@ class Address:
             server_settings={"application_name": name} | ({} if self.pooled else SESSION),
             connection_class=_Connection,
         )
-        connection.name, connection.pooled = name, self.pooled
+        connection.name = name
         return connection
 
 
@@ -57,14 +58,9 @@ class _Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no t
 
     name = ""
     """Its own, by which another connection finds its session."""
-    pooled = False
 
     def get_reset_query(self) -> str:
         return ""
-
-    def whole(self) -> AbstractAsyncContextManager[Any]:
-        """For a single statement, which is a transaction by itself; but a pooler may part its parsing from its execution."""
-        return self.transaction() if self.pooled else nullcontext()
 
 
 @asynccontextmanager

@@ -44,8 +44,7 @@ async def settle(connection: Any, command: Settle) -> list[bool]:
     for owner, numbers in by_owner.items():
         for form in (_FIRST, _REPLAYED):
             values = _columns(numbers, [command.settlements[n] for n in numbers]) | {"owner": owner, "slot": 1 + owner % SLOTS}
-            async with connection.whole():
-                _, done = await connection.fetchrow(form.text, *form.arguments(values))
+            _, done = await connection.fetchrow(form.text, *form.arguments(values))
             for n in done:
                 applied[n] = True
             numbers = [n for n in numbers if not applied[n]]
@@ -90,8 +89,7 @@ async def release(connection: Any, command: Release) -> int:
         "attempts": [fence.attempts for _, fence, _ in command.rows],
         "due_at": [due_at for _, _, due_at in command.rows],
     }
-    async with connection.whole():
-        status: str = await connection.execute(statement.text, *statement.arguments(values))
+    status: str = await connection.execute(statement.text, *statement.arguments(values))
     return int(status.rpartition(" ")[2])
 
 

@@ -64,8 +64,7 @@ def claimed_by(result: Any) -> Iterable[Delivery]:
 async def _end(connection: Any, session: str) -> None:
     statement = known(SQL.end_session)
     for _ in range(LOOKS):
-        async with connection.whole():
-            if not await connection.fetchval(statement.text, *statement.arguments({"session": session})):
-                return
+        if not await connection.fetchval(statement.text, *statement.arguments({"session": session})):
+            return
         await asyncio.sleep(PAUSE_SECONDS)
     raise StoreUnavailable("a session whose client is gone does not end")

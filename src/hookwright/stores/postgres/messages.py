@@ -24,8 +24,7 @@ async def create(connection: Any, items: list[Item[CreateMessage]]) -> None:
         async with connection.transaction():  # a key that was taken for nothing is given back before anybody sees it
             await _create(connection, group)
     else:
-        async with connection.whole():
-            await _create(connection, group)
+        await _create(connection, group)
 
 
 def _apart(items: list[Item[CreateMessage]]) -> list[Item[CreateMessage]]:

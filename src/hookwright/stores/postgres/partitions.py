@@ -39,8 +39,7 @@ def name_of(table: str, day: date) -> str:
 
 
 async def _missing(connection: Any, names: list[str]) -> list[str]:
-    async with connection.whole():
-        rows = await connection.fetch("select name from unnest(cast($1 as text[])) as wanted (name) where to_regclass(name) is null", names)
+    rows = await connection.fetch("select name from unnest(cast($1 as text[])) as wanted (name) where to_regclass(name) is null", names)
     return [row[0] for row in rows]
 
 

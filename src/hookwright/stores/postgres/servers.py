@@ -54,7 +54,6 @@ async def look(connection: Any) -> Server:
 
 async def check_server(connection: Any) -> None:
     """Raises StoreRefused."""
-    async with connection.whole():
-        server = await look(connection)
+    server = await look(connection)
     if found := server.unusable() + server.lossy():
         raise StoreRefused("; ".join(found))
