@@ -24,6 +24,7 @@ from hookwright.domain.tokens import KEY_MARK, ended, format_key, parse_key, rea
 from hookwright.engine.principals import Principals, mark_of
 from hookwright.errors import Unauthenticated
 from hookwright.store import Once, Remembered, Store
+from hookwright.store.news import News
 from hookwright.store.organizations import CreateApiKey, EnsureOrganization, FindApiKey, ListRevocations, Revoke, RevokeApiKey
 
 ALGORITHM = "HS256"
@@ -97,6 +98,17 @@ class Credentials:
             if before == self._ends:
                 self._revocations = found
                 return
+
+    def heed(self, news: News | None) -> None:
+        """Another process may have revoked a key or ended tokens; None: any of them."""
+        if news is None:
+            self._remembered = Principals()
+        elif news.kind == "key":
+            self._remembered.drop_credential(news.item)
+        if news is None or news.kind in ("key", "revocation"):
+            self._ends += 1
+        if news is None or news.kind == "revocation":
+            self._revocations = None  # the next request of a token that can be ended reads them
 
     async def end(self, revocations: tuple[Revocation, ...], once: Once[None] | None = None) -> Remembered | None:
         """End application tokens."""

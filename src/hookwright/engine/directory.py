@@ -89,6 +89,11 @@ class Directory:
         self._applications.drop(application)
         self._targets.drop(application)
 
+    def forget_everything(self) -> None:
+        """Any application may have changed."""
+        for part in (self._application_loads, self._target_loads, self._applications, self._targets):
+            part.clear()
+
     async def _load_application(self, key: tuple[str, str]) -> LoadedApplication | None:
         organization, ref = key
         return await self._store.read(LoadApplication(organization=organization, ref=ref))
@@ -129,6 +134,11 @@ class _Applications:
             for ref in _refs(item):
                 del self._refs[ref]
 
+    def clear(self) -> None:
+        self._items.clear()
+        self._refs.clear()
+        self._endpoints = 0
+
 
 def _refs(item: LoadedApplication) -> list[tuple[str, str]]:
     """What it is asked for by. No uid looks like an id, so these are never another application's."""
@@ -164,6 +174,10 @@ class _Targets:
         for endpoint in self._of.pop(application, ()):
             del self._items[endpoint]
 
+    def clear(self) -> None:
+        self._items.clear()
+        self._of.clear()
+
 
 class _Loads(Generic[K, V]):
     """Loads under way, one for each key, shared by all who want it."""
@@ -197,21 +211,29 @@ class _Loads(Generic[K, V]):
         for load in self._under_way.values():
             load.outdated.setdefault(application, len(load.outdated))
 
+    def clear(self) -> None:
+        """What is under way may have seen anything as it was: whoever asks from now on gets another, and none is kept."""
+        for load in self._under_way.values():
+            load.kept = False
+        self._under_way.clear()
+
     async def _carry_out(self, key: K, load: "_Load[V]") -> V | None:
         try:
             found = await self._load(key)
-            if found is not None and self._application_of(found) not in load.outdated:
+            if found is not None and load.kept and self._application_of(found) not in load.outdated:
                 self._keep(found)
             return found
         finally:
-            del self._under_way[key]
+            if self._under_way.get(key) is load:
+                del self._under_way[key]
 
 
 class _Load(Generic[V]):
     """`outdated`: the applications that changed since it began, each with its place in their order."""
 
-    __slots__ = ("outdated", "task")
+    __slots__ = ("kept", "outdated", "task")
 
     def __init__(self) -> None:
+        self.kept = True
         self.outdated: dict[str, int] = {}
         self.task: asyncio.Task[V | None]

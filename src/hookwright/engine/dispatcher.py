@@ -128,6 +128,11 @@ class Dispatcher:
         lane.queue.clear()
         self.wake(endpoint, 0)
 
+    def everything_changed(self) -> None:
+        """Any endpoint may have changed."""
+        for endpoint in list(self._lanes):
+            self.endpoint_changed(endpoint)
+
     def message_expunged(self, message: str) -> None:
         """Its body must not be sent any more; the store has ended its rows."""
         for lane in self._lanes.values():

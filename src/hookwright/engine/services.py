@@ -7,6 +7,7 @@ from hookwright.engine.changes import Changes
 from hookwright.engine.directory import Directory
 from hookwright.engine.dispatcher import Dispatcher
 from hookwright.engine.ingest import Ingest
+from hookwright.engine.news import Follower
 from hookwright.engine.replays import Replays
 from hookwright.engine.secrets import Secrets
 from hookwright.ids import Minter
@@ -23,3 +24,4 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     ingest: Ingest
     dispatcher: Dispatcher
     replays: Replays
+    news: Follower

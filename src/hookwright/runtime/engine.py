@@ -17,6 +17,7 @@ from hookwright.engine.executor import AttemptPolicy, Executor
 from hookwright.engine.ingest import Ingest
 from hookwright.engine.janitor import Janitor
 from hookwright.engine.membership import Membership
+from hookwright.engine.news import Follower
 from hookwright.engine.replays import Replays
 from hookwright.engine.secrets import Secrets
 from hookwright.engine.services import Services
@@ -66,17 +67,18 @@ async def run_engine(
     replays = Replays(store=store, dispatcher=dispatcher, clock=clock, minter=minter, begin=called.set)
     janitor = Janitor(store=store, dispatcher=dispatcher, replays=replays, clock=clock, called=called)
     membership = Membership(store=store, dispatcher=dispatcher, clock=clock, lease_ms=lease_ms)
+    news = Follower(store=store, directory=directory, dispatcher=dispatcher)
     services = Services(
         store=store, clock=clock, minter=minter, secrets=secrets, directory=directory,
         changes=Changes(store, directory, dispatcher, tidy=called.set),
         ingest=Ingest(store=store, dispatcher=dispatcher, clock=clock, minter=minter),
-        dispatcher=dispatcher, replays=replays,
+        dispatcher=dispatcher, replays=replays, news=news,
     )  # fmt: skip
     try:
         await dispatcher.look_again()  # it begins to deliver: if it fails half-way, that is stopped too
         loops = [asyncio.create_task(janitor.run())]
         if options.lease is not None:
-            loops.append(asyncio.create_task(membership.run()))
+            loops += [asyncio.create_task(membership.run()), asyncio.create_task(news.run())]
         try:
             yield services
         finally:

@@ -8,6 +8,7 @@ from hookwright.stores.sql import (
     event_types,
     messages,
     messages_read,
+    news,
     organizations,
     recovers,
     retention,
@@ -16,6 +17,6 @@ from hookwright.stores.sql import (
 )
 
 __all__ = [
-    "applications", "attempts", "deliveries", "endpoints", "event_types", "messages", "messages_read", "organizations", "recovers",
-    "retention", "seals", "stats",
+    "applications", "attempts", "deliveries", "endpoints", "event_types", "messages", "messages_read", "news", "organizations",
+    "recovers", "retention", "seals", "stats",
 ]  # fmt: skip

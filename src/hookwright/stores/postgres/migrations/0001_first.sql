@@ -230,3 +230,51 @@ create table recovers (
   done_at     bigint
 );
 create index recovers_open on recovers (id) where done_at is null;
+
+-- What changed that processes keep in memory. Written by triggers, so that no way of changing it can forget to tell.
+create table news (
+  id          bigint generated always as identity primary key,
+  at          bigint not null default cast(extract(epoch from clock_timestamp()) * 1000 as bigint),
+  kind        text not null,
+  application text not null,
+  item        text not null
+);
+create index news_at on news (at);
+
+create function tell_application() returns trigger language plpgsql as $$ begin
+  insert into news (kind, application, item) values ('application', new.id, new.id);
+  return null;
+end $$;
+create trigger tell after update on applications for each row execute function tell_application();
+
+create function tell_endpoint() returns trigger language plpgsql as $$ begin
+  insert into news (kind, application, item) values ('endpoint', new.application, new.id);
+  return null;
+end $$;
+create trigger tell after insert or update on endpoints for each row execute function tell_endpoint();
+
+create function tell_secret() returns trigger language plpgsql as $$ begin
+  insert into news (kind, application, item) select 'endpoint', application, id from endpoints where id = new.endpoint;
+  return null;
+end $$;
+create trigger tell after insert or update on endpoint_secrets for each row execute function tell_secret();
+
+create function tell_message() returns trigger language plpgsql as $$ begin
+  insert into news (kind, application, item) values ('message', '', old.message);
+  return null;
+end $$;
+-- Not of what expired: nobody is to hear of that.
+create trigger tell after delete on contents for each row
+  when (old.expires_at > extract(epoch from clock_timestamp()) * 1000) execute function tell_message();
+
+create function tell_key() returns trigger language plpgsql as $$ begin
+  insert into news (kind, application, item) values ('key', '', new.id);
+  return null;
+end $$;
+create trigger tell after update on api_keys for each row execute function tell_key();
+
+create function tell_revocation() returns trigger language plpgsql as $$ begin
+  insert into news (kind, application, item) values ('revocation', new.application, '');
+  return null;
+end $$;
+create trigger tell after insert on revocations for each row execute function tell_revocation();
