@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 
-from hookwright.domain.deliveries import Fence, Key
+from hookwright.domain.deliveries import Fence, Key, State
 from hookwright.errors import StoreUnavailable
 from hookwright.store import Store
 from hookwright.store.deliveries import Release, Settle, Settlement
@@ -115,6 +115,8 @@ class Settler:
             if took:
                 self._on_settled(settlement)
             else:
+                if settlement.state is State.PENDING:  # it may have been applied by a commit whose answer was lost
+                    self._on_given(settlement.key.endpoint, settlement.due_at or 0)
                 log.warning("delivery %s was settled by another or ended meanwhile; this attempt does not count", settlement.key)
 
     async def _write_given(self) -> None:

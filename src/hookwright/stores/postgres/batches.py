@@ -19,6 +19,7 @@ from hookwright.errors import CallerError, StoreUnavailable
 from hookwright.store import Command, Once, Remembered
 from hookwright.stores.postgres.connections import Line
 from hookwright.stores.postgres.faults import LOST, PASSING, unavailable
+from hookwright.stores.sql.outages import Outage
 
 C = TypeVar("C", bound=Command[Any])
 MOST_PER_GROUP = 128
@@ -43,6 +44,7 @@ class Batches(Generic[C]):
         self._line, self._carry_out = line, carry_out
         self._waiting: deque[Item[C]] = deque()
         self._running: asyncio.Task[None] | None = None
+        self._outage = Outage()
 
     def submit(self, command: C, once: Once[Any] | None, on_commit: Callable[[Any], None] | None) -> "asyncio.Future[Any]":
         """The future of the command's result; it is set after the commit."""
@@ -84,13 +86,14 @@ class Batches(Generic[C]):
             log.exception("a group of %d commands failed", len(group))
             self._fail(group, unavailable(error))
         else:
+            self._outage.committed()
             later = [item for item in group if item.result is msgspec.UNSET and item.error is None]
             self._waiting.extendleft(reversed(later))
             for item in group:
                 _answer(item)
 
     def _fail(self, group: list[Item[C]], error: StoreUnavailable) -> None:
-        log.error("the database refused a group of %d commands: %s", len(group), error)
+        self._outage.refused(len(group), error)
         for item in group:
             if not item.answer.done():
                 item.answer.set_exception(error)

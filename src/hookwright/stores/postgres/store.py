@@ -31,7 +31,8 @@ from hookwright.stores.sql.registry import READERS
 
 R = TypeVar("R")
 log = logging.getLogger(__name__)
-LINES = 6
+LINES = 3
+"""For changes, and as many for lists: neither can keep the other waiting."""
 URGENT_LINES = 2
 TRIES = 5
 
@@ -59,7 +60,8 @@ class PostgresStore:
     def __init__(self, address: Address) -> None:
         self._accepting = Line(address)
         self._settling = Line(address)
-        self._lines = Lines(address, LINES)
+        self._changes = Lines(address, LINES)
+        self._lists = Lines(address, LINES)
         self._urgent = Lines(address, URGENT_LINES)
         self._messages = Batches[CreateMessage](self._accepting, self._create)
         self._doubts = Doubts()
@@ -111,7 +113,7 @@ class PostgresStore:
                 raise
             return result
 
-        lines = self._urgent if type(command) in URGENT else self._lines
+        lines = self._urgent if type(command) in URGENT else self._changes
         tries = 0
         while True:
             try:
@@ -129,7 +131,7 @@ class PostgresStore:
             async with connection.transaction(isolation="repeatable_read", readonly=True):
                 return await handler(cast(Any, PostgresDb(connection)), query)
 
-        lines = self._urgent if query.urgent else self._lines
+        lines = self._urgent if query.urgent else self._lists
         async with lines.one() as line:
             return cast(R, await _translated(line.use(carry_out)))
 
@@ -142,7 +144,7 @@ class PostgresStore:
 
     async def close(self) -> None:
         await self._messages.drain()
-        for closing in (self._accepting, self._settling, self._lines, self._urgent):
+        for closing in (self._accepting, self._settling, self._changes, self._lists, self._urgent):
             await closing.close()
 
 

@@ -25,6 +25,7 @@ from hookwright.errors import CallerError, StoreUnavailable
 from hookwright.store import Command, Once, Remembered
 from hookwright.stores.sql.db import carry_out
 from hookwright.stores.sql.idempotency import perform
+from hookwright.stores.sql.outages import Outage
 from hookwright.stores.sqlite.db import SqliteDb
 from hookwright.stores.sqlite.offload import Offload
 
@@ -60,6 +61,7 @@ class Groups:
         self._waiting: deque[_Item] = deque()
         self._running: asyncio.Task[None] | None = None
         self._log_pages = 0
+        self._outage = Outage()
         connection.set_wal_hook(self._note_log_size)
 
     def submit(self, command: Command[Any], once: Once[Any] | None, on_commit: Callable[[Any], None] | None) -> "asyncio.Future[Any]":
@@ -109,6 +111,7 @@ class Groups:
         except Exception as error:
             self._fail(group, error)
             return
+        self._outage.committed()
         for item in group:
             _answer(item)
 
@@ -132,7 +135,7 @@ class Groups:
         with suppress(apsw.Error):  # the next group rolls back again before it begins
             if self._connection.in_transaction:
                 self._connection.execute("rollback")
-        log.error("the database refused a commit of %d commands: %s", len(group), error)
+        self._outage.refused(len(group), error)
         cause = "the disk is full" if isinstance(error, apsw.FullError) else str(error)
         for item in group:
             if not item.answer.done():
