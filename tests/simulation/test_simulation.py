@@ -15,6 +15,7 @@ from hookwright.store.deliveries import Resend
 from hookwright.stores.sql import deliveries
 from hookwright.stores.sql.db import Db
 from hookwright.stores.sql.registry import WRITERS
+from hookwright.stores.sqlite import nodes
 from hookwright.stores.sqlite.groups import Groups, _answer
 from tests.simulation.model import Violation
 from tests.simulation.scenario import simulate
@@ -103,7 +104,7 @@ def test_a_conflict_with_what_is_not_kept_is_found(monkeypatch: pytest.MonkeyPat
 
 
 def test_rows_that_are_not_taken_over_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deliveries.SQL, "take_over", "update deliveries set owner = 0 where owner = -1 and ?")
+    monkeypatch.setattr(nodes.SQL, "take_over", "update deliveries set owner = 0 where owner = -1 and ?")
     assert "P3" in _found()
 
 

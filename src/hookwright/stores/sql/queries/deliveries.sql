@@ -65,11 +65,11 @@ on conflict (endpoint, hour) do update set success = success + ?3
 
 -- name: count_fail
 insert into counters (endpoint, hour, fail) values (?1, ?2, ?3)
-on conflict do update set fail = fail + ?3
+on conflict (endpoint, hour) do update set fail = fail + ?3
 
 -- name: count_canceled
 insert into counters (endpoint, hour, canceled) values (?1, ?2, ?3)
-on conflict do update set canceled = canceled + ?3
+on conflict (endpoint, hour) do update set canceled = canceled + ?3
 
 -- name: to_clear  (only those with rows: thousands without any must not hide the others from a slice)
 select id from endpoints indexed by endpoints_to_clear
