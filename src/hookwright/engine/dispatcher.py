@@ -93,7 +93,9 @@ class Dispatcher:
         self._reserved_bytes -= count * size
 
     def admit(self, job: Job) -> None:
-        """Take a committed delivery that we own."""
+        """Take a committed delivery that we own; one that was claimed for a node that we were is somebody else's by now."""
+        if job.delivery.owner != self.owner:
+            return
         lane = self._lane(job.delivery.key.endpoint)
         lane.organization = job.delivery.organization
         self._held += 1

@@ -59,10 +59,13 @@ async def run_engine(
     secrets = Secrets(vault)
     directory = Directory(store, secrets)
     executor = Executor(directory=directory, sender=sender, clock=clock, minter=minter, rand=chance.rand, policy=options.policy)
+    began = asyncio.get_running_loop().time()
     owner = await store.write(OpenNode(now=clock.now()))
     lease_ms = round((options.lease or 0) * 1000)
     await store.write(TakeOver(owner=owner, lease_ms=lease_ms))
     dispatcher = Dispatcher(store=store, directory=directory, executor=executor, clock=clock, owner=owner, bounds=options.bounds)
+    if options.lease is not None:
+        dispatcher.lease(began + options.lease)
     called = asyncio.Event()
     replays = Replays(store=store, dispatcher=dispatcher, clock=clock, minter=minter, begin=called.set)
     janitor = Janitor(store=store, dispatcher=dispatcher, replays=replays, clock=clock, called=called)

@@ -8,10 +8,13 @@ import asyncpg
 
 from hookwright.errors import StoreRefused, StoreUnavailable
 
-LOST = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError, OSError, TimeoutError)
+LOST = (
+    asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError, asyncpg.ReadOnlySQLTransactionError,
+    OSError, TimeoutError,
+)  # fmt: skip
 """The connection is of no use any more, or the server is going: what was under way may or may not have been committed."""
 PASSING = (
-    asyncpg.InsufficientResourcesError, asyncpg.PostgresSystemError, asyncpg.ReadOnlySQLTransactionError, asyncpg.LockNotAvailableError,
+    asyncpg.InsufficientResourcesError, asyncpg.PostgresSystemError, asyncpg.LockNotAvailableError,
     asyncpg.QueryCanceledError, asyncpg.TransactionRollbackError, asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError, asyncpg.InternalClientError,
 )  # fmt: skip

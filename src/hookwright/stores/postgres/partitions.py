@@ -6,8 +6,11 @@ the days that there are (a clock that was wrong by days) goes into a table of it
 A day is made beside the table and then attached: making it in place would lock out everybody who reads or writes.
 """
 
+import contextlib
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+
+import asyncpg
 
 from hookwright import ids
 
@@ -28,8 +31,18 @@ async def make_days(connection: Any, now: int) -> None:
     async with connection.transaction():
         await connection.execute(f"select pg_advisory_xact_lock({LOCK})")
         for name in await _missing(connection, list(wanted)):
-            table, day = wanted[name]
-            low, high = (f"{TABLES[table]}_{ids.floor(_start(day) + shift)}" for shift in (0, DAY_MS))
+            await _make_day(connection, name, *wanted[name])
+
+
+async def _make_day(connection: Any, name: str, table: str, day: date) -> None:
+    """A day of which something lies in the table for all others already (the clock was wrong) stays there, whole."""
+    low, high = (f"{TABLES[table]}_{ids.floor(_start(day) + shift)}" for shift in (0, DAY_MS))
+    key = "message" if table in ("contents", "outcomes") else "id"
+    begun = f"select exists (select 1 from {table}_other where {key} >= $1 and {key} < $2)"  # noqa: S608  # names of our own
+    if await connection.fetchval(begun, low, high):
+        return
+    with contextlib.suppress(asyncpg.CheckViolationError):  # it came this moment
+        async with connection.transaction():
             await connection.execute(f"create table {name} (like {table} including all)")
             await connection.execute(f"alter table {table} attach partition {name} for values from ('{low}') to ('{high}')")
 

@@ -108,7 +108,7 @@ class PostgresStore:
                     db = PostgresDb(connection)
                     own = OWN.get(type(command))
                     result = await (own(db, command) if own is not None else perform(db, command, once))
-            except LOST:
+            except BaseException:
                 self._doubts.add(connection, claimed_by(result))
                 raise
             return result
@@ -138,7 +138,7 @@ class PostgresStore:
     async def _create(self, connection: Any, items: list[Item[CreateMessage]]) -> None:
         try:
             await messages.create(connection, items)
-        except LOST:
+        except BaseException:  # whatever went wrong after the commit: nobody holds what it claimed
             self._doubts.add(connection, (delivery for item in items for delivery in item.command.deliveries))
             raise
 

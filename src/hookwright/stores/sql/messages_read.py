@@ -43,8 +43,8 @@ async def expunge(db: Db, command: ExpungeContent) -> None:
     if message is None:
         raise NotFound
     await db.run(SQL.expunge, {"message": message.id})
-    await expunge_responses(db, message.id)
     await cancel(db, await db.all(SQL.live, {"message": message.id}), command.now)
+    await expunge_responses(db, message.id)  # last: attempts that were being settled meanwhile are seen now, and no more come
 
 
 @reads(FindMessage)

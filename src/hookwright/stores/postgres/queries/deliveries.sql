@@ -32,6 +32,7 @@ with node as (
   select endpoint, message, round, application, organization, trigger, state,
          attempts + case when attempt is null then 0 else 1 end, attempt, ended_at
   from done where state <> 1
+  on conflict do nothing -- the same round may have been added twice at the same moment, by hand and by a recover: the first end stays
 ), tried as (
   insert into attempts (message, id, endpoint, round, application, organization, trigger, number, url, event_type, channels,
                         state, response_status, response, truncated, started_at, duration_ms)
