@@ -1,7 +1,7 @@
 """Nodes: processes with an engine, each with an epoch that was never used before and a lease that it keeps renewing.
 
 What a node writes as a node shares a lock on its row (`for key share`). Whoever finds its lease run out removes the row:
-that waits for what the node has under way, and makes everything that it tries later come to nothing (P4), so its
+only when nothing of the node is under way (else at the next look). What it tries later comes to nothing (P4), so its
 deliveries can be made claimable in the same transaction (P3). Times are the database's own, by one clock.
 """
 
