@@ -111,3 +111,8 @@ def test_rows_that_are_not_taken_over_are_found(monkeypatch: pytest.MonkeyPatch)
 def test_asyncio_is_left_as_it_was() -> None:
     simulate(0)
     assert asyncio.run(asyncio.sleep(0, "real time again")) == "real time again"
+
+
+def test_claims_leave_the_room_that_is_promised_to_messages_under_way() -> None:
+    """Once, with all of it promised while commits were slow, claims went on and memory held more than its bound."""
+    simulate(543)

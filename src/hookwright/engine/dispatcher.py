@@ -91,6 +91,8 @@ class Dispatcher:
         """What `count` reservations of `size` bytes each were for is admitted by now, or was not kept."""
         self._reserved -= count
         self._reserved_bytes -= count * size
+        if self._starving:
+            self._feed()
 
     def admit(self, job: Job) -> None:
         """Take a committed delivery that we own; one that was claimed for a node that we were is somebody else's by now."""
@@ -299,13 +301,15 @@ class Dispatcher:
             self._starving.append(lane)
 
     def _feed(self) -> None:
-        """Claim for starving lanes, in turn, while half of the room is free."""
+        """Claim for starving lanes, in turn, while half of the room is free, and not all of it is promised to fresh messages."""
         while (
             self._starving
             and not self._stopping
             and len(self._claims) < self._bounds.claims_at_once
             and self._held < max(1, self._bounds.queue // 2)
             and self._held_bytes < self._bounds.queue_bytes // 2
+            and self._held + self._reserved < self._bounds.queue
+            and self._held_bytes + self._reserved_bytes < self._bounds.queue_bytes
         ):
             lane = self._starving.popleft()
             lane.starving = False
