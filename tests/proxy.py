@@ -1,4 +1,4 @@
-"""A way to a server that is cut in the middle of a conversation."""
+"""A way to a server that is cut in the middle of a conversation, or swallows whatever is said."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,13 +9,30 @@ class Proxy:
     """`marker`: the next thing with it in it that a client sends reaches the server, and its answer reaches nobody.
 
     The client is left when the server has answered; if `at_once`, before it has, and the server is not told.
+
+    `swallow` makes a hole of the way: connections are accepted, and nothing that anybody says arrives, until `deliver`.
+    Conversations in which `spared` was said go on.
     """
 
     def __init__(self, server: int) -> None:
         self.marker: bytes | None = None
         self.at_once = False
+        self.spared: bytes | None = None
+        self._open = asyncio.Event()
+        self._open.set()
         self._server = server
         self._conversations: set[asyncio.Task[None]] = set()
+
+    def swallow(self) -> None:
+        self._open.clear()
+
+    def deliver(self) -> None:
+        self._open.set()
+
+    def reset(self) -> None:
+        """End every conversation, without a word to either side."""
+        for task in self._conversations:
+            task.cancel()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -29,9 +46,17 @@ class Proxy:
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         answers, server = await asyncio.open_connection("127.0.0.1", self._server)
         cut = asyncio.Event()
+        spared = False
+
+        async def through() -> None:
+            if not spared:
+                await self._open.wait()
 
         async def there() -> None:
+            nonlocal spared
             while data := await reader.read(65536):
+                spared = spared or (self.spared is not None and self.spared in data)
+                await through()
                 if self.marker is not None and self.marker in data:
                     self.marker = None
                     cut.set()
@@ -44,6 +69,7 @@ class Proxy:
 
         async def back() -> None:
             while (data := await answers.read(65536)) and not cut.is_set():
+                await through()
                 writer.write(data)
                 await writer.drain()
 

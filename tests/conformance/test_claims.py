@@ -8,7 +8,7 @@ import pytest
 from hookwright.domain.deliveries import Fence, State
 from hookwright.store.deliveries import ClaimedRows, DueEndpoint, DueEndpoints, Forget, Release
 from hookwright.store.endpoints import UpdateEndpoint
-from hookwright.store.nodes import OpenNode, TakeOver
+from hookwright.store.nodes import CloseNode, OpenNode, RenewLease, TakeOver
 
 from .conftest import OpenStore
 from .deliveries import attempts, claim, claimed, settle, settlement, state
@@ -53,6 +53,19 @@ def test_what_was_owned_when_the_process_ended_is_taken_over_by_the_next(stores:
             assert [due.endpoint for due in await store.read(DueEndpoints())] == [endpoint.id]
 
     asyncio.run(story())
+
+
+def test_a_lease_is_renewed_until_another_node_ends_it(stores: OpenStore) -> None:
+    async def story(world: World) -> None:
+        ended, other = await world.store.write(OpenNode(now=NOW)), await world.store.write(OpenNode(now=NOW))
+        assert await world.store.write(RenewLease(owner=ended))
+        await world.store.write(TakeOver(owner=other))
+        assert not await world.store.write(RenewLease(owner=ended))
+        assert await world.store.write(RenewLease(owner=other))
+        await world.store.write(CloseNode(owner=other))
+        assert not await world.store.write(RenewLease(owner=other))
+
+    check(stores, story)
 
 
 def test_due_rows_are_claimed_earliest_first_and_up_to_the_limit(stores: OpenStore) -> None:

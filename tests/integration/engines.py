@@ -32,6 +32,19 @@ class Recorder:
         pass
 
 
+class Held(Recorder):
+    """A receiver that answers when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answers = asyncio.Event()
+
+    async def send(self, request: Request) -> Response:
+        response = await super().send(request)
+        await self.answers.wait()
+        return response
+
+
 @asynccontextmanager
 async def engine(store: SqliteStore, recorder: Recorder) -> AsyncIterator[Services]:
     vault = Vault({"k1": bytes(32)}, "k1", bytes)

@@ -12,14 +12,13 @@ from hookwright.engine.membership import Membership
 from hookwright.engine.services import Services
 from hookwright.errors import StoreUnavailable
 from hookwright.runtime.engine import EngineOptions, run_engine
-from hookwright.sender import Request, Response
 from hookwright.store import Store
 from hookwright.store.nodes import OpenNode, RenewLease, TakeOver
 from hookwright.stores.postgres.store import open_store
 from hookwright.vault import Vault
 from tests.conformance.deliveries import attempts, claim, settle, settlement
 from tests.conformance.makers import World
-from tests.integration.engines import Recorder, accept, endpoint_of
+from tests.integration.engines import Held, Recorder, accept, endpoint_of
 from tests.postgres import Postgres, running_postgres
 
 LONG = 60.0
@@ -35,19 +34,6 @@ def server() -> Iterator[Postgres]:
 def database(server: Postgres) -> str:
     server.execute("drop database if exists nodes with (force)", "create database nodes")
     return server.url("nodes")
-
-
-class Held(Recorder):
-    """A receiver that answers when it is told to."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.answers = asyncio.Event()
-
-    async def send(self, request: Request) -> Response:
-        response = await super().send(request)
-        await self.answers.wait()
-        return response
 
 
 def check(database: str, story: Callable[[World], Awaitable[None]]) -> None:

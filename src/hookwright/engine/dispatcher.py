@@ -147,9 +147,12 @@ class Dispatcher:
         self._feed()
 
     def lease(self, until: float) -> None:
-        """This process is a node until then (the loop's time), and begins no attempt after it: others may make it by then."""
+        """This process is a node until then (the loop's time), and sends nothing after it: others may by then."""
         self._leased_until = until
         self._pump()
+
+    def _is_leased(self) -> bool:
+        return self._leased_until == math.inf or asyncio.get_running_loop().time() < self._leased_until
 
     def begin_again(self, owner: int) -> None:
         """This process was ended as a node and is a new one: nothing that was claimed for the old one is its own."""
@@ -211,7 +214,7 @@ class Dispatcher:
 
     def _pump(self) -> None:
         """Begin attempts while there are slots; not while finished ones pile up before the database."""
-        if self._leased_until < math.inf and asyncio.get_running_loop().time() >= self._leased_until:
+        if not self._is_leased():
             return
         while self._turns and len(self._attempts) < self._bounds.attempts and self._settler.waiting < 4 * self._bounds.attempts:
             lane = self._turns.next()
@@ -228,7 +231,7 @@ class Dispatcher:
         settlement, again_at = None, 0
         began = asyncio.get_running_loop().time()
         try:
-            settlement = await self._executor.attempt(job)
+            settlement = await self._executor.attempt(job, self._is_leased)
             lane.learn(asyncio.get_running_loop().time() - began)
         except HookwrightError as error:
             again_at = self._pause(error)

@@ -39,8 +39,9 @@ class Executor:
         self._directory, self._sender, self._clock, self._minter = directory, sender, clock, minter
         self._rand, self._policy = rand, policy
 
-    async def attempt(self, job: Job) -> Settlement | None:
-        """What to settle; None when the delivery is to be given back untried (endpoint disabled or deleted).
+    async def attempt(self, job: Job, may_send: Callable[[], bool]) -> Settlement | None:
+        """What to settle; None when the delivery is to be given back untried: its endpoint is disabled or deleted, or
+        `may_send`, asked right before sending, says no.
 
         Raises StoreUnavailable and VaultError: faults of ours, which do not count as an attempt.
         """
@@ -48,7 +49,7 @@ class Executor:
             return self._without_content(job)
         endpoint = job.delivery.key.endpoint
         target = self._directory.known_target(endpoint) or await self._directory.target(endpoint)
-        if target is None or target.endpoint.disabled:
+        if target is None or target.endpoint.disabled or not may_send():
             return None
         return await self._try(job, target, job.content)
 

@@ -77,21 +77,27 @@ async def run_engine(
         ingest=Ingest(store=store, dispatcher=dispatcher, clock=clock, minter=minter),
         dispatcher=dispatcher, replays=replays, news=news,
     )  # fmt: skip
+    member = [] if options.lease is None else [asyncio.create_task(membership.run())]
     try:
         await dispatcher.look_again()  # it begins to deliver: if it fails half-way, that is stopped too
         loops = [asyncio.create_task(janitor.run())]
         if options.lease is not None:
-            loops += [asyncio.create_task(membership.run()), asyncio.create_task(news.run())]
+            loops.append(asyncio.create_task(news.run()))
         try:
             yield services
         finally:
-            for loop in loops:
-                loop.cancel()
-            await asyncio.wait(loops)
+            await _end(loops)
     finally:
         await dispatcher.stop(options.grace)
+        await _end(member)  # not before: what is under way is ours for as long as it takes
         with contextlib.suppress(StoreUnavailable):  # then others find it silent, or the next start does
             await store.write(CloseNode(owner=dispatcher.owner))
+
+
+async def _end(loops: list[asyncio.Task[None]]) -> None:
+    for loop in loops:
+        loop.cancel()
+    await asyncio.gather(*loops, return_exceptions=True)
 
 
 def engine_options(settings: Settings) -> EngineOptions:

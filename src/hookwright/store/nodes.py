@@ -10,9 +10,13 @@ class OpenNode(Command[int], frozen=True, kw_only=True):
 
 
 class RenewLease(Command[bool], frozen=True, kw_only=True):
-    """The process is alive. False: it was ended, owns nothing any more, and must open another node."""
+    """The process is alive. False: it was ended, owns nothing any more, and must open another node.
+
+    It waits for nothing else, and for its answer no longer than `within` seconds.
+    """
 
     owner: int
+    within: float = 5.0
 
 
 class TakeOver(Command[int], frozen=True, kw_only=True):

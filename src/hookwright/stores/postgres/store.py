@@ -1,9 +1,10 @@
 """The `Store` over PostgreSQL.
 
-Three ways in, by what must not wait for what: messages are accepted in groups on one connection, attempts are settled on
-another, everything else takes one of a few more. Commands that read before they write do so serializably: who loses
-against another is carried out again, unseen. What only moves rows that are its own (claims, slices of the janitor) locks
-them and passes over what others have locked.
+Four ways in, by what must not wait for what: messages are accepted in groups on one connection, attempts are settled on
+another, the lease is renewed on a third, everything else takes one of a few more.
+
+Commands that read before they write do so serializably: who loses against another is carried out again, unseen. What only
+moves rows that are its own (claims, slices of the janitor) locks them and passes over what others have locked.
 """
 
 import asyncio
@@ -38,7 +39,6 @@ TRIES = 5
 
 OWN: dict[type, Callable[[PostgresDb, Any], Awaitable[Any]]] = {
     OpenNode: nodes.open_node,
-    RenewLease: nodes.renew,
     TakeOver: nodes.take_over,
     CloseNode: nodes.close_node,
     ClaimDue: deliveries.claim_due,
@@ -47,8 +47,8 @@ OWN: dict[type, Callable[[PostgresDb, Any], Awaitable[Any]]] = {
 """Commands that are carried out differently here."""
 LOOSE = frozenset({*OWN, CancelDeliveries, ContinueRecovers, ExpungeContent})
 """Commands that lock what they change: with them nothing is gained by serializability, and much is lost."""
-URGENT: tuple[type, ...] = (OpenNode, RenewLease, TakeOver, CloseNode)
-"""Commands on which a lease depends: they do not wait behind lists."""
+URGENT: tuple[type, ...] = (OpenNode, TakeOver, CloseNode)
+"""Commands for which deliveries wait: they do not wait behind lists."""
 
 HANDLERS = (handlers,)
 """Imported for what they register."""
@@ -60,6 +60,7 @@ class PostgresStore:
     def __init__(self, address: Address) -> None:
         self._accepting = Line(address)
         self._settling = Line(address)
+        self._renewing = Line(address)
         self._changes = Lines(address, LINES)
         self._lists = Lines(address, LINES)
         self._urgent = Lines(address, URGENT_LINES)
@@ -86,6 +87,8 @@ class PostgresStore:
         elif isinstance(command, Release):
             await _translated(self._settling.use(lambda connection: deliveries.release(connection, command)))
             result = None
+        elif isinstance(command, RenewLease):
+            result = await _translated(self._renew(command))
         else:
             result = await self._transact(command, once)
         if isinstance(command, TakeOver) and self._doubts:
@@ -97,6 +100,10 @@ class PostgresStore:
             except Exception:
                 log.exception("what should follow the commit of %s failed", type(command).__name__)
         return result
+
+    async def _renew(self, command: RenewLease) -> bool:
+        async with asyncio.timeout(command.within):
+            return await self._renewing.use(lambda connection: nodes.renew(PostgresDb(connection), command))
 
     async def _transact(self, command: Command[Any], once: Once[Any] | None) -> Any:
         isolation = "read_committed" if type(command) in LOOSE else "serializable"
@@ -144,7 +151,7 @@ class PostgresStore:
 
     async def close(self) -> None:
         await self._messages.drain()
-        for closing in (self._accepting, self._settling, self._changes, self._lists, self._urgent):
+        for closing in (self._accepting, self._settling, self._renewing, self._changes, self._lists, self._urgent):
             await closing.close()
 
 

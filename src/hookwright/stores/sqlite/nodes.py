@@ -14,14 +14,16 @@ async def open_node(db: Db, command: OpenNode) -> int:
 
 @writes(RenewLease)
 async def renew(db: Db, command: RenewLease) -> bool:
-    return True
+    return await db.first(SQL.alive, (command.owner,)) is not None
 
 
 @writes(TakeOver)
 async def take_over(db: Db, command: TakeOver) -> int:
+    await db.run(SQL.end_others, (command.owner,))
     return await db.run(SQL.take_over, (command.owner,))
 
 
 @writes(CloseNode)
 async def close_node(db: Db, command: CloseNode) -> int:
+    await db.run(SQL.end, (command.owner,))
     return await db.run(SQL.close, (command.owner,))

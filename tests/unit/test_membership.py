@@ -1,0 +1,90 @@
+"""When a node looks for what is due: after whatever may have freed something that nobody was told of."""
+
+import asyncio
+from typing import Any, cast
+
+import pytest
+
+from hookwright.clock import SystemClock
+from hookwright.engine.dispatcher import Dispatcher
+from hookwright.engine.membership import Membership
+from hookwright.errors import StoreUnavailable
+from hookwright.store import Store
+from hookwright.store.nodes import RenewLease, TakeOver
+
+
+class Answers:
+    """A store with the answers to come; None is one that is lost. And the dispatcher that counts its looks."""
+
+    def __init__(self) -> None:
+        self.alive, self.freed = True, list[int | None]()
+        self.owner, self.looks = 1, 0
+        self.lost_look = False
+
+    async def write(self, command: Any) -> Any:
+        if isinstance(command, RenewLease):
+            return self.alive
+        if isinstance(command, TakeOver):
+            freed = self.freed.pop(0) if self.freed else 0
+            if freed is None:
+                raise StoreUnavailable("the answer is lost")
+            return freed
+        return self.owner + 1
+
+    def begin_again(self, owner: int) -> None:
+        self.owner, self.alive = owner, True
+
+    def lease(self, until: float) -> None:
+        pass
+
+    async def look_again(self) -> None:
+        if self.lost_look:
+            self.lost_look = False
+            raise StoreUnavailable("the answer is lost")
+        self.looks += 1
+
+
+@pytest.fixture
+def answers() -> Answers:
+    return Answers()
+
+
+@pytest.fixture
+def membership(answers: Answers) -> Membership:
+    return Membership(store=cast(Store, answers), dispatcher=cast(Dispatcher, answers), clock=SystemClock(), lease_ms=1000)
+
+
+def test_a_take_over_that_freed_nothing_is_no_reason_to_look(answers: Answers, membership: Membership) -> None:
+    asyncio.run(membership.look_after_others())
+    assert answers.looks == 0
+
+
+def test_what_was_freed_is_looked_for_once(answers: Answers, membership: Membership) -> None:
+    answers.freed = [3]
+    for _ in range(2):
+        asyncio.run(membership.look_after_others())
+    assert answers.looks == 1
+
+
+def test_a_take_over_whose_answer_was_lost_is_followed_by_a_look(answers: Answers, membership: Membership) -> None:
+    answers.freed = [None]
+    with pytest.raises(StoreUnavailable):
+        asyncio.run(membership.look_after_others())
+    asyncio.run(membership.look_after_others())
+    assert answers.looks == 1
+
+
+def test_a_look_that_failed_is_made_again(answers: Answers, membership: Membership) -> None:
+    answers.freed, answers.lost_look = [3], True
+    with pytest.raises(StoreUnavailable):
+        asyncio.run(membership.look_after_others())
+    asyncio.run(membership.look_after_others())
+    assert answers.looks == 1
+
+
+def test_a_node_that_begins_again_looks(answers: Answers, membership: Membership) -> None:
+    answers.alive = False
+    asyncio.run(membership.beat())
+    assert answers.owner == 2
+    asyncio.run(membership.look_after_others())
+    assert answers.looks == 1
