@@ -30,8 +30,8 @@ simulate: .venv/dev  ## a thousand simulated schedules of crashes and failures; 
 torture: .venv/dev  ## kill -9 under load, thirty times
 	$(BIN)/python -m tests.torture
 
-bench: .venv/dev  ## rates, latencies, CPU and memory
-	$(BIN)/python -m bench
+bench: .venv/dev  ## rates, latencies, CPU and memory; BASE=main~5 compares that commit with HEAD; ARGS="--database postgres"
+	$(BIN)/python -m bench $(if $(BASE),compare $(BASE) $(HEAD)) $(ARGS)
 
 clean:
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,24 +1,32 @@
-"""`python -m bench`: without arguments all scenarios that `make bench` shows, one after another."""
+"""`python -m bench`: without arguments all scenarios that `make bench` shows, one after another.
+
+What is in COMMANDS is no scenario: it has arguments of its own, behind its name.
+"""
 
 import argparse
 import os
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-import msgspec
-from rich.console import Console
-from rich.table import Table
-
-from bench import scenarios
-from bench.scenarios import Report
+from bench import compare, scenarios
+from bench.report import Report, console, print_report
 from hookwright import __version__
 
 NAMES = ("throughput", "latency", "isolation", "offload", "hostile", "idle")
+COMMANDS: dict[str, tuple[Callable[[Sequence[str]], int], str]] = {
+    "compare": (compare.main, "two commits of this project under the same load, in turn"),
+}
 
 
 def parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(prog="python -m bench", description="Rates, latencies, CPU and memory, on this machine, over loopback.")
+    made = argparse.ArgumentParser(
+        prog="python -m bench",
+        description="Rates, latencies, CPU and memory, on this machine, over loopback.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="also, each with --help of its own:\n"
+        + "\n".join(f"  python -m bench {name:8} {what}" for name, (_, what) in COMMANDS.items()),
+    )
     made.add_argument("scenario", nargs="*", metavar="scenario", help=f"any of {', '.join(NAMES)} (default: throughput latency idle)")
     made.add_argument("--seconds", type=float, help="how long each run's load lasts (default 8; isolation 10, offload 3)")
     made.add_argument("--rounds", type=int, default=3, help="runs of throughput, latency and idle (default 3)")
@@ -52,27 +60,18 @@ def carry_out(name: str, o: argparse.Namespace) -> Report:
             return scenarios.idle(o.seconds or 5, o.rounds, progress)
 
 
-def show(report: Report, console: Console) -> None:
-    table = Table(title=report.title, title_justify="left", min_width=len(report.title) + 2)
-    for column in report.columns:
-        table.add_column(column, justify="right")
-    for row in report.rows:
-        table.add_row(*row)
-    console.print(table)
-    for note in report.notes:
-        console.print(note)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """0, or 1 when something was lost, delivered twice, refused, or beyond its bounds."""
+    given = sys.argv[1:] if arguments is None else arguments
+    if given and given[0] in COMMANDS:
+        return COMMANDS[given[0]][0](given[1:])
     made = parser()
-    o = made.parse_args(arguments)
+    o = made.parse_args(given)
     if unknown := set(o.scenario) - set(NAMES):
         made.error(f"no such scenario: {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
-    console = Console(width=None if sys.stdout.isatty() else 140)
     if not o.json:
         load = "/".join(f"{each:.1f}" for each in os.getloadavg())
-        console.print(
+        console().print(
             f"Hookwright {__version__}, Python {platform.python_version()}, {platform.system()} {platform.machine()}, "
             f"{os.cpu_count()} cores, load before this began {load} (1, 5, 15 minutes)"
         )
@@ -80,10 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in o.scenario or ("throughput", "latency", "idle"):
         report = carry_out(name, o)
         kept = kept and report.kept
-        if o.json:
-            print(msgspec.json.encode(report).decode(), flush=True)
-        else:
-            show(report, console)
+        print_report(report, as_json=o.json)
     return 0 if kept else 1
 
 

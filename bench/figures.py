@@ -42,6 +42,7 @@ def measure(server: Server, sink: SinkProcess, load: Load, *, silent: int = 0) -
 
     Every message is expected once, but for those of the first `silent` channels, whose receiver never answers.
     """
+    sink.forget()
     cpu = server.cpu_seconds()
     sent = generate(load)
     heard = [each for each in sent.accepted if each.channel not in range(silent)]

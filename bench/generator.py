@@ -6,6 +6,8 @@ it was meant to start, so that a server that stalls cannot hide the requests tha
 """
 
 import asyncio
+import random
+import string
 import sys
 import time
 
@@ -16,7 +18,10 @@ from bench.wire import Answered, Calling, connect, post
 
 
 class Load(msgspec.Struct, frozen=True, kw_only=True):
-    """`channels`: how many; message n goes to channel `c<n % channels>`, 0 sends without one. `size`: bytes of payload."""
+    """`channels`: how many; message n goes to channel `c<n % channels>`, 0 sends without one. `size`: bytes of payload.
+
+    `seed`: of what the payloads say; the same seed sends the same bytes. `count`: end after so many messages, too.
+    """
 
     port: int
     path: str
@@ -27,6 +32,8 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     channels: int = 0
     size: int = 500
     run: str = ""
+    seed: int = 0
+    count: int | None = None
 
 
 class Accepted(msgspec.Struct, frozen=True, array_like=True):
@@ -60,7 +67,8 @@ class Generator:
         self.load = load
         self.accepted: list[Accepted] = []
         self.refused = self.broken = 0
-        self._bodies = [(channel, body(load.size, channel)) for channel in (range(load.channels) if load.channels else [-1])]
+        rand = random.Random(load.seed)
+        self._bodies = [(channel, body(load.size, channel, rand)) for channel in (range(load.channels) if load.channels else [-1])]
         self._number = 0
         self._idle: list[Calling] = []
 
@@ -84,7 +92,8 @@ class Generator:
 
     async def _repeat(self, end: float) -> None:
         connection = await connect("127.0.0.1", self.load.port)
-        while (start := time.monotonic()) < end:
+        most = self.load.count
+        while (start := time.monotonic()) < end and (most is None or self._number < most):
             channel, request = self.next_request()
             try:
                 self.note(start, channel, await connection.request(request))
@@ -119,9 +128,10 @@ class Generator:
         self._idle.append(connection)
 
 
-def body(size: int, channel: int) -> bytes:
+def body(size: int, channel: int, rand: random.Random) -> bytes:
     payload: dict[str, object] = {"id": "in_1234567890", "amount": 1234, "currency": "usd", "customer": "cus_1234567", "note": ""}
-    payload["note"] = "x" * max(0, size - len(msgspec.json.encode(payload)))
+    letters = max(0, size - len(msgspec.json.encode(payload)))
+    payload["note"] = "".join(rand.choices(string.ascii_letters, k=letters))
     message: dict[str, object] = {"eventType": "invoice.paid", "payload": payload}
     if channel >= 0:
         message["channels"] = [f"c{channel}"]

@@ -12,6 +12,7 @@ the caller noticed. At the end SIGTERM under load. The exit status is 0 if every
 import argparse
 import asyncio
 import os
+import random
 import resource
 import signal
 import subprocess
@@ -27,10 +28,10 @@ import msgspec
 import uvloop
 from rich.console import Console
 
-from bench.__main__ import show
 from bench.figures import PATIENCE_SECONDS, percentile
 from bench.generator import body
-from bench.scenarios import Progress, Report, prepare
+from bench.report import Progress, Report, show
+from bench.setup import prepare
 from bench.wire import Calling, connect, post
 from bench.world import ROOT, Server, SinkProcess, world
 from hookwright.api.departures import LINGER_SECONDS
@@ -81,7 +82,7 @@ class Caller:
         self.accepted: list[str] = []
         self.failed = self._number = 0
         self._run = f"{time.time_ns():x}"
-        self._message = body(500, -1)
+        self._message = body(500, -1, random.Random(0))
 
     def _next(self) -> bytes:
         self._number += 1

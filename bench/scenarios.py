@@ -11,24 +11,13 @@ import msgspec
 from bench import offload
 from bench.figures import Figures, measure
 from bench.generator import Load
-from bench.world import ROOT, Server, SinkProcess, world
+from bench.report import Progress, Report
+from bench.setup import prepare
+from bench.world import ROOT, world
 
 HANG_RATIO, HANG_MS = 1.5, 10.0
 """What one hanging endpoint may do to the p99 of the others: at most this factor, or this difference."""
 
-
-class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """`columns` and `rows` are a table for people; `figures` is the same and more for programs. `kept`: no promise was broken."""
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    figures: dict[str, object]
-    notes: tuple[str, ...] = ()
-    kept: bool = True
-
-
-Progress = Callable[[str], None]
 
 COLUMNS = ("accepted/s", "delivered/s", "e2e p50 ms", "p95 ms", "p99 ms", "CPU us/delivery", "peak MiB", "lost", "twice")
 
@@ -38,20 +27,6 @@ def cells(f: Figures) -> tuple[str, ...]:
         f"{f.accepted_per_s:.0f}", f"{f.delivered_per_s:.0f}", f"{f.end_to_end_p50_ms:.1f}", f"{f.end_to_end_p95_ms:.1f}",
         f"{f.end_to_end_p99_ms:.1f}", f"{f.cpu_us_per_delivery:.0f}", f"{f.peak_memory_mib:.0f}", str(f.lost), str(f.duplicates),
     )  # fmt: skip
-
-
-def prepare(server: Server, sink: SinkProcess, *, endpoints: int = 0, hanging: int = 0) -> str:
-    """An application; its message path. With `endpoints`, one for each channel, the first `hanging` of which never
-    answer; otherwise one endpoint for everything.
-    """
-    application = server.create("/api/v1/app", {"name": "bench"})["id"]
-    path = f"/api/v1/app/{application}"
-    if not endpoints:
-        server.create(f"{path}/endpoint", {"url": f"{sink.url}/hook/all"})
-    for channel in range(endpoints):
-        kind = "hang" if channel < hanging else "hook"
-        server.create(f"{path}/endpoint", {"url": f"{sink.url}/{kind}/{channel}", "channels": [f"c{channel}"]})
-    return f"{path}/msg"
 
 
 def one_run(*, seconds: float, rate: float | None, connections: int = 64, size: int = 500, endpoints: int = 0, hanging: int = 0) -> Figures:

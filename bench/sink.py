@@ -2,6 +2,7 @@
 
     POST /hook/...   200 at once          POST /hang/...   nothing, until the sender gives up
     GET  /count      arrivals so far      GET  /arrivals   {path: [[webhook-id, monotonic seconds], ...]}
+    DELETE /arrivals forgets them
 
 Prints its port when it listens; ends with its standard input.
 """
@@ -28,6 +29,10 @@ class Sink:
         if request.method == b"GET":
             body = str(self.count).encode() if request.path == "/count" else msgspec.json.encode(self.arrivals)
             connection.reply(answer(200, body))
+            return
+        if request.method == b"DELETE":
+            self.arrivals, self.count = {}, 0
+            connection.reply(OK)
             return
         if request.path.startswith("/hang/"):
             return

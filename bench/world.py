@@ -1,5 +1,6 @@
 """The three processes of a measurement: the server as users start it, a sink, a generator. And what /proc says of one."""
 
+import base64
 import contextlib
 import http.client
 import json
@@ -16,13 +17,13 @@ from typing import IO, Any
 import jwt
 import msgspec
 
+from bench import processes
 from bench.generator import Load, Sent
 from bench.sink import decode
 from hookwright.domain.organizations import DEFAULT_ORGANIZATION
 
 ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 30.0
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def call(port: int, method: str, path: str, body: Any = None, token: str | None = None) -> tuple[int, bytes]:
@@ -37,16 +38,10 @@ def call(port: int, method: str, path: str, body: Any = None, token: str | None 
         connection.close()
 
 
-def cpu_seconds(pid: int) -> float:
-    """User and system time of a process so far, all its threads together."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
-
-
 class Server:
-    """`hookwright serve` on a fresh database in a folder of its own."""
+    """`hookwright serve` in a folder of its own, and there on a fresh SQLite file unless `environment` names a database."""
 
-    def __init__(self, folder: Path, **environment: str) -> None:
+    def __init__(self, folder: Path, python: str = sys.executable, **environment: str) -> None:
         self.database = folder / "hookwright.db"
         self._log = folder / "server.log"
         secret = secrets.token_hex(32)
@@ -56,12 +51,13 @@ class Server:
             "HOOKWRIGHT_PORT": "0",
             "HOOKWRIGHT_DATABASE": f"sqlite:///{self.database}",
             "HOOKWRIGHT_JWT_SECRET": secret,
+            "HOOKWRIGHT_ENCRYPTION_KEYS": f"k1:{base64.b64encode(secrets.token_bytes(32)).decode()}",
             "HOOKWRIGHT_ALLOW_NETWORKS": "127.0.0.0/8",
             "HOOKWRIGHT_LOG_FORMAT": "json",
         }
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "hookwright", "serve"], env=kept | settings | environment, stdout=log, stderr=log
+                [python, "-m", "hookwright", "serve"], env=kept | settings | environment, stdout=log, stderr=log
             )
         self.port = self._wait()
 
@@ -83,12 +79,11 @@ class Server:
         return created
 
     def cpu_seconds(self) -> float:
-        return cpu_seconds(self.process.pid)
+        return processes.cpu_seconds(self.process.pid)
 
     def memory_mib(self, field: str) -> float:
         """`VmRSS`: resident now; `VmHWM`: the most it ever was."""
-        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith(field)) / 1024
+        return processes.memory_mib(self.process.pid, field)
 
     def end(self) -> None:
         self.process.kill()
@@ -106,6 +101,10 @@ class SinkProcess:
 
     def arrivals(self) -> dict[str, list[tuple[str, float]]]:
         return decode(call(self.port, "GET", "/arrivals")[1])
+
+    def forget(self) -> None:
+        """What has arrived so far was not part of what is measured."""
+        call(self.port, "DELETE", "/arrivals")
 
     def wait_for(self, expected: int, patience: float) -> None:
         """Until that many have arrived, or nothing has for `patience` seconds."""

@@ -11,7 +11,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,8 +29,8 @@ GUARD = 'cat; "$0" -D "$1/data" -m immediate -w stop; rm -rf "$1"'
 class Postgres:
     """`port` is where it listens; `stop` and `start` may be called in the middle of a test."""
 
-    def __init__(self, folder: Path, binaries: Path) -> None:
-        self.folder, self.port, self._binaries = folder, 0, binaries
+    def __init__(self, folder: Path, binaries: Path, settings: Mapping[str, str]) -> None:
+        self.folder, self.port, self._binaries, self._settings = folder, 0, binaries, settings
         self.data = folder / "data"
 
     def url(self, database: str = "postgres", *, port: int | None = None) -> str:
@@ -40,7 +40,7 @@ class Postgres:
         """A cluster, running on a free port: another process may be faster, then it is another one."""
         self._run("initdb", "-D", self.data, "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync")
         with (self.data / "postgresql.conf").open("a") as file:
-            file.writelines(f"{name} = '{value}'\n" for name, value in SETTINGS.items())
+            file.writelines(f"{name} = '{value}'\n" for name, value in ({**SETTINGS, **self._settings}).items())
             file.write(f"unix_socket_directories = '{self.folder}'\n")
         for tried in range(1, PORTS_TRIED + 1):
             self.port = free_port()
@@ -56,6 +56,11 @@ class Postgres:
 
     def stop(self, mode: str = "immediate") -> None:
         self._run("pg_ctl", "-D", self.data, "-m", mode, "-w", "-t", 60, "stop")
+
+    @property
+    def pid(self) -> int:
+        """Of the process that all others of this server descend from."""
+        return int((self.data / "postmaster.pid").read_text().splitlines()[0])
 
     def execute(self, *statements: str, database: str = "postgres") -> None:
         async def run() -> None:
@@ -88,9 +93,9 @@ class Postgres:
 
 
 @contextmanager
-def running_postgres() -> Iterator[Postgres]:
-    """Raises RuntimeError, saying what is to be installed, if there is no server on this machine."""
-    server = Postgres(own_folder("postgres"), binaries())
+def running_postgres(**settings: str) -> Iterator[Postgres]:
+    """With `settings` of its configuration file. Raises RuntimeError, saying what is to be installed, if there is no server."""
+    server = Postgres(own_folder("postgres"), binaries(), settings)
     with server.guarded():
         server.create()
         yield server

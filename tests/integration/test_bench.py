@@ -1,7 +1,14 @@
-"""Each measurement carried out for a moment: it runs, loses nothing, and its report has what the documents quote."""
+"""Each measurement carried out for a moment: it runs, loses nothing, and its report has what the documents quote.
 
-from bench import scenarios
-from bench.scenarios import Report
+What the figures are is never asked: this machine may be busy with anything.
+"""
+
+import pytest
+
+from bench import compare, scenarios
+from bench.checkouts import checked_out, identify, missing, working_tree
+from bench.compare import Plan
+from bench.report import Report
 
 MEDIAN = {
     "accepted_per_s",
@@ -50,3 +57,34 @@ def test_idle_reports_start_and_memory() -> None:
     runs = scenarios.idle(0.2, 1, _quiet).figures["runs"]
     assert isinstance(runs, list)
     assert all(run["import_seconds"] > 0 and run["start_seconds"] > 0 and run["resident_mib"] > 0 for run in runs)
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+def test_compare_measures_both_sides_of_every_round(database: str) -> None:
+    plan = Plan(rounds=1, seconds=0.3, connections=8, rate=100, database=database)
+    report = compare.compare(working_tree(), working_tree(), plan, _quiet)
+    every = {figure.name for figure in compare.FIGURES} - ({"database_us_per_delivery"} if database == "sqlite" else set())
+    assert report.figures.keys() == every
+    for got in report.figures.values():
+        assert isinstance(got, dict)
+        assert len(got["pairs"]) == 1
+        assert all(value > 0 for pair in got["pairs"] for value in pair)
+        assert got["verdict"] == "no difference shown"  # of one round nothing can be said
+
+
+def test_compare_refuses_what_is_no_commit(capsys: pytest.CaptureFixture[str]) -> None:
+    assert compare.main(["no-such-branch"]) == 2
+    assert "'no-such-branch' is no commit" in capsys.readouterr().err
+
+
+def test_a_commit_is_checked_out_in_a_place_of_its_own_that_goes_again() -> None:
+    head = identify("HEAD")
+    with checked_out("HEAD") as tree:
+        assert (tree.folder / "src" / "hookwright" / "__init__.py").exists()
+        assert tree.folder != working_tree().folder
+        assert head.startswith(tree.name.partition("(")[2].split()[0])
+    assert not tree.folder.exists()
+
+
+def test_a_tree_keeps_this_interpreter_if_its_packages_will_do() -> None:
+    assert missing(["pytest>=1", "no-such-package>=2", "pytest<1", "anything; python_version < '3'"]) == ["no-such-package>=2", "pytest<1"]

@@ -15,7 +15,8 @@ from typing import Any
 
 import msgspec
 
-from bench.world import call, cpu_seconds
+from bench.processes import cpu_seconds
+from bench.world import call
 from tests.harness import ServerProcess, free_port
 from tests.torture import database
 from tests.torture.producer import Summary, Work

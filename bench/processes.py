@@ -1,0 +1,46 @@
+"""What /proc says of a process and all that it started."""
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time so far of a process, all its threads, and all its descendants, those that ended included."""
+    return sum(sum(map(int, fields[11:15])) for fields in _stats(pid)) / TICKS
+
+
+def memory_mib(pid: int, field: str) -> float:
+    """Of a process and its descendants: `VmRSS` is resident now, `VmHWM` the most that each ever was."""
+    size = 0
+    for each in family(pid):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            lines = Path(f"/proc/{each}/status").read_text().splitlines()
+            size += next((int(line.split()[1]) for line in lines if line.startswith(field)), 0)
+    return size / 1024
+
+
+def family(pid: int) -> list[int]:
+    """A process and its descendants, as of now."""
+    parents: dict[int, int] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            parents[int(folder.name)] = int(_fields(int(folder.name))[1])
+    found = [pid]
+    for each in found:  # it grows while it is gone through
+        found += [child for child, parent in parents.items() if parent == each]
+    return found
+
+
+def _stats(pid: int) -> Iterator[list[str]]:
+    for each in family(pid):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            yield _fields(each)
+
+
+def _fields(pid: int) -> list[str]:
+    """Of `/proc/PID/stat`, what comes after the name: state, parent, ..."""
+    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
