@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import msgspec
 import pytest
 
 from hookwright.domain.applications import Application
@@ -56,6 +57,40 @@ def test_two_requests_at_the_same_moment_have_one_effect(stores: OpenStore) -> N
         (first,) = [answer for answer in answers if not isinstance(answer, Remembered)]
         assert {answer.answer for answer in answers if isinstance(answer, Remembered)} == {first[0].id.encode()}
         assert await count(world) == 1
+
+    check(stores, story)
+
+
+def test_requests_at_the_same_moment_that_want_the_same_uid_have_one_answer(stores: OpenStore) -> None:
+    """Whoever finds the uid taken was not refused: it is its own, by a repetition of the same request."""
+
+    async def story(world: World) -> None:
+        for n in range(20):
+            commands = [creation(world, uid=f"u{n}") for _ in range(4)]
+            answers = await asyncio.gather(*(ask(world.store, command, once(b"%d" % n)) for command in commands))
+            (first,) = [answer for answer in answers if not isinstance(answer, Remembered)]
+            assert {answer.answer for answer in answers if isinstance(answer, Remembered)} == {first[0].id.encode()}
+
+    check(stores, story)
+
+
+def test_an_application_that_may_exist_is_found_by_all_who_make_it_at_the_same_moment(stores: OpenStore) -> None:
+    async def story(world: World) -> None:
+        for n in range(20):
+            commands = [msgspec.structs.replace(creation(world, uid=f"u{n}"), get_if_exists=True) for _ in range(4)]
+            made = await asyncio.gather(*(world.store.write(command) for command in commands))
+            assert sorted(fresh for _, fresh in made) == [False, False, False, True]
+            assert len({application.id for application, _ in made}) == 1
+
+    check(stores, story)
+
+
+def test_another_request_at_the_same_moment_with_the_same_uid_is_refused(stores: OpenStore) -> None:
+    async def story(world: World) -> None:
+        for n in range(5):
+            asked = [ask(world.store, creation(world, uid=f"u{n}"), once(b"%d %d" % (n, m))) for m in range(2)]
+            answers = await asyncio.gather(*asked, return_exceptions=True)
+            assert {type(answer) for answer in answers} == {Conflict, tuple}
 
     check(stores, story)
 

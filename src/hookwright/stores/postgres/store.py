@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar, cast, overload
 
+from hookwright.errors import CallerError
 from hookwright.store import Command, Once, Query, Remembered
 from hookwright.store.deliveries import CancelDeliveries, ClaimDue, ContinueRecovers, Forget, Release, Settle
 from hookwright.store.messages import CreateMessage, ExpungeContent
@@ -27,6 +28,7 @@ from hookwright.stores.postgres.partitions import make_days
 from hookwright.stores.postgres.schema import migrate
 from hookwright.stores.postgres.servers import check_server
 from hookwright.stores.sql import handlers
+from hookwright.stores.sql.db import UniqueViolated
 from hookwright.stores.sql.idempotency import perform
 from hookwright.stores.sql.registry import READERS
 
@@ -121,11 +123,15 @@ class PostgresStore:
             return result
 
         lines = self._urgent if type(command) in URGENT else self._changes
-        tries = 0
+        tries, beaten = 0, False
         while True:
             try:
                 async with lines.one() as line:
                     return await _translated(line.use(carry_out), passing=AGAIN)
+            except CallerError as error:
+                if beaten or not isinstance(error.__cause__, UniqueViolated):
+                    raise
+                beaten = True  # by one that was not there to be read: a repetition of this request, perhaps, whose answer is kept
             except AGAIN as error:
                 tries += 1
                 if tries == TRIES:
