@@ -111,12 +111,19 @@ class ServerProcess:
     def start(self) -> float:
         """Start, and wait for the first answer; how many seconds that took."""
         began = time.monotonic()
-        process = self.spawn()
-        while time.monotonic() - began < START_SECONDS:
+        self.spawn()
+        self.wait()
+        return time.monotonic() - began
+
+    def wait(self, seconds: float = START_SECONDS) -> None:
+        """For the first answer after `spawn`."""
+        process, began = self.process, time.monotonic()
+        assert process is not None
+        while time.monotonic() - began < seconds:
             if process.poll() is not None:
                 raise AssertionError(f"the server ended with {process.returncode}: {self.log()}")
             if answers(self.port):
-                return time.monotonic() - began
+                return
             time.sleep(0.01)
         raise AssertionError(f"the server did not answer: {self.log()}")
 

@@ -7,25 +7,43 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from rich.console import Console
 from rich.table import Table
 
-from tests.torture.harm import Plan, Verdict, fill_disk, kill, pause, small_disk, terminate
+from tests.torture.harm import fill_disk, kill, pause, small_disk, terminate
+from tests.torture.nodes import kill_nodes
+from tests.torture.verdict import Plan, Progress, Verdict
 
-HARMS: dict[str, Callable[..., Verdict]] = {"kill": kill, "terminate": terminate, "pause": pause, "disk": fill_disk}
+
+class Harm(NamedTuple):
+    """`times` and `messages`: what the long form does."""
+
+    carry_out: Callable[[Path, Plan, Progress], Verdict]
+    times: int
+    messages: int
+    rate: float = 300
+
+
+HARMS = {
+    "kill": Harm(kill, 30, 20_000, 400),
+    "terminate": Harm(terminate, 5, 5_000, 400),
+    "pause": Harm(pause, 5, 5_000, 400),
+    "disk": Harm(fill_disk, 3, 5_000, 400),
+    "nodes": Harm(kill_nodes, 50, 100_000),
+}
 
 
 def parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(prog="python -m tests.torture", description=__doc__)
+    forms = "; ".join(f"{name}: {harm.times} times, {harm.messages:,} messages, {harm.rate:g}/s" for name, harm in HARMS.items())
+    made = argparse.ArgumentParser(prog="python -m tests.torture", description=__doc__, epilog=f"Long forms: {forms}.")
     made.add_argument("harm", nargs="*", metavar="harm", help=f"any of {', '.join(HARMS)} (default: all)")
-    made.add_argument("--kills", type=int, default=30, help="kill -9 so many times (default 30)")
-    made.add_argument("--messages", type=int, default=20_000, help="messages while killing (default 20,000)")
-    made.add_argument("--rate", type=float, default=400, help="messages a second that the producer offers (default 400)")
+    made.add_argument("--times", "--kills", "--cuts", type=int, help="do it so many times (default: see below)")
+    made.add_argument("--messages", type=int, help="messages meanwhile")
+    made.add_argument("--rate", type=float, help="messages a second that the producer offers")
     made.add_argument("--seed", type=int, help="repeat this run's dice (default: a new one, printed)")
-    made.add_argument(
-        "--untimed", action="store_true", help="do not insist on fast restarts: for machines that are busy with something else"
-    )
+    made.add_argument("--untimed", action="store_true", help="do not insist on seconds: for machines that are busy with something else")
     return made
 
 
@@ -52,18 +70,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console.print(f"seed {seed}")
     broken: list[str] = []
     for name in o.harm or HARMS:
-        killing = name == "kill"
+        harm = HARMS[name]
         plan = Plan(
-            seed=seed, rate=o.rate, timed=not o.untimed, times=o.kills if killing else {"disk": 3}.get(name, 5),
-            messages=o.messages if killing else min(o.messages, 5_000),
-        )  # fmt: skip
+            seed=seed, rate=o.rate or harm.rate, timed=not o.untimed, times=o.times or harm.times, messages=o.messages or harm.messages
+        )
         place = small_disk() if name == "disk" else tempfile.TemporaryDirectory(prefix="torture-")
         with contextlib.ExitStack() as stack:
             folder = stack.enter_context(place)
             if folder is None:
                 console.print("disk: not carried out, because mounting a small file system needs root")
                 continue
-            verdict = HARMS[name](Path(folder), plan, lambda line: console.print(f"  {line}"))
+            verdict = harm.carry_out(Path(folder), plan, lambda line: console.print(f"  {line}"))
         show(verdict, console)
         broken += [f"{name}: {check.name}: {check.found}" for check in verdict.checks if not check.holds]
     console.print("everything held" if not broken else "DID NOT HOLD:\n  " + "\n  ".join(broken) + f"\n--seed {seed} repeats the dice")

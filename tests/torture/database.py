@@ -5,12 +5,10 @@ import sqlite3
 import tempfile
 from pathlib import Path
 
-from tests.torture.receiver import Place
 
-
-def live_after_crash(database: Path, endpoints: dict[str, int], numbers: dict[str, int]) -> set[Place]:
-    """Deliveries that are not settled, in a copy: opening the files themselves would carry out the recovery that is the
-    next start's to make. `endpoints` and `numbers` say what the ids mean; messages nobody was told of are left out.
+def live_after_crash(database: Path) -> list[tuple[str, str]]:
+    """Endpoint and message of each delivery that is not settled, in a copy: opening the files themselves would carry out
+    the recovery that is the next start's to make.
     """
     with tempfile.TemporaryDirectory() as folder:
         for suffix in ("", "-wal"):
@@ -19,10 +17,9 @@ def live_after_crash(database: Path, endpoints: dict[str, int], numbers: dict[st
                 shutil.copyfile(source, Path(folder) / f"copy.db{suffix}")
         connection = sqlite3.connect(f"{folder}/copy.db")
         try:
-            rows = connection.execute("select endpoint, message from deliveries").fetchall()
+            return connection.execute("select endpoint, message from deliveries").fetchall()
         finally:
             connection.close()
-    return {(endpoints[endpoint], numbers[message]) for endpoint, message in rows if message in numbers}
 
 
 def count(database: Path, table: str) -> int:

@@ -7,62 +7,36 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
-
-from tests.torture.world import Check, World
+from tests.torture.sites import FileSite
+from tests.torture.verdict import Check, Plan, Progress, Verdict, moments
+from tests.torture.world import World, note_death
 
 RESTART_SECONDS = 2.0
 OPEN_AT_MOST = 512 + 4 * 512
 """Attempts under way, and finished ones waiting to be written: the dispatcher begins nothing beyond these."""
 TMPFS = "128m"
 
-Progress = Callable[[str], None]
-
-
-class Verdict(msgspec.Struct, frozen=True):
-    """`harms`: one row for each thing done, under `columns`."""
-
-    title: str
-    columns: tuple[str, ...]
-    harms: tuple[tuple[str, ...], ...]
-    checks: tuple[Check, ...]
-
-
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """`rate`: messages a second; `timed`: whether restarts must be fast, which is no question for a shared machine."""
-
-    seed: int
-    messages: int
-    rate: float
-    times: int
-    timed: bool = True
-
-
-def moments(plan: Plan, chance: random.Random, until: float = 0.95) -> list[int]:
-    """Numbers of acknowledged messages at which to strike, up to that share of all."""
-    return sorted(chance.randrange(plan.messages // 50, int(plan.messages * until)) for _ in range(plan.times))
-
 
 def kill(folder: Path, plan: Plan, progress: Progress) -> Verdict:
     """kill -9. One time in six the server is killed again while it starts."""
     chance = random.Random(plan.seed)
     rows, restarts, exposures = [], [], []
-    with World(folder, seed=plan.seed, messages=plan.messages, rate=plan.rate) as world:
+    with World(FileSite(folder), plan) as world:
         for number, moment in enumerate(moments(plan, chance), start=1):
             world.wait_acknowledged(moment)
             time.sleep(chance.random() * 0.05)
             under_way, acknowledged = len(world.receiver.open), world.acknowledged()
             world.server.kill()
-            exposures.append(world.note_death())
+            exposures.append(note_death(world))
             young = chance.random() < 1 / 6
             if young:
                 world.server.spawn()
                 time.sleep(chance.random() * 1.5)
                 world.server.kill()
-                exposures[-1] += world.note_death()
+                exposures[-1] += note_death(world)
             world.receiver.first_at, began = None, time.monotonic()
             listening = world.server.start()
             first = world.first_arrival(began)
@@ -82,7 +56,7 @@ def kill(folder: Path, plan: Plan, progress: Progress) -> Verdict:
                 )
             )
             progress(f"kill {number} of {plan.times} at {acknowledged} acknowledged; first delivery again after {shown} s")
-        checks = finish(world)
+        checks = world.finish()
     slowest = max((first for first in restarts if first is not None), default=0.0)
     fast = not plan.timed or slowest <= RESTART_SECONDS
     checks += [
@@ -106,17 +80,17 @@ def terminate(folder: Path, plan: Plan, progress: Progress) -> Verdict:
     """SIGTERM, as at every upgrade: what is under way is finished or given back, and nothing is sent again."""
     chance = random.Random(plan.seed)
     rows, statuses, left = [], [], []
-    with World(folder, seed=plan.seed, messages=plan.messages, rate=plan.rate) as world:
+    with World(FileSite(folder), plan) as world:
         for number, moment in enumerate(moments(plan, chance), start=1):
             world.wait_acknowledged(moment)
             under_way, began = len(world.receiver.open), time.monotonic()
             statuses.append(world.server.stop())
             took = time.monotonic() - began
-            left.append(world.note_death())
+            left.append(note_death(world))
             world.server.start()
             rows.append((str(number), str(under_way), str(statuses[-1]), f"{took:.2f}", str(left[-1])))
             progress(f"SIGTERM {number} of {plan.times}: status {statuses[-1]} after {took:.2f} s")
-        checks = finish(world)
+        checks = world.finish()
     checks += [
         Check("exit statuses", str(statuses), not any(statuses)),
         Check("answered and not settled at a stop", str(sum(left)), sum(left) == 0),
@@ -129,7 +103,7 @@ def pause(folder: Path, plan: Plan, progress: Progress) -> Verdict:
     """SIGSTOP and SIGCONT: a machine that is suspended, a process that gets no time."""
     chance = random.Random(plan.seed)
     rows = []
-    with World(folder, seed=plan.seed, messages=plan.messages, rate=plan.rate) as world:
+    with World(FileSite(folder), plan) as world:
         for number, moment in enumerate(moments(plan, chance), start=1):
             world.wait_acknowledged(moment)
             process, seconds = world.server.process, 0.5 + 2 * chance.random()
@@ -139,7 +113,7 @@ def pause(folder: Path, plan: Plan, progress: Progress) -> Verdict:
             process.send_signal(signal.SIGCONT)
             rows.append((str(number), f"{seconds:.2f}"))
             progress(f"pause {number} of {plan.times}, {seconds:.2f} s")
-        checks = finish(world)
+        checks = world.finish()
     return Verdict(f"SIGSTOP, {plan.times} times, {plan.messages} messages", ("pause", "seconds"), tuple(rows), tuple(checks))
 
 
@@ -149,7 +123,7 @@ def fill_disk(folder: Path, plan: Plan, progress: Progress) -> Verdict:
     """
     chance = random.Random(plan.seed)
     rows = []
-    with World(folder, seed=plan.seed, messages=plan.messages, rate=plan.rate) as world:
+    with World(FileSite(folder), plan) as world:
         for number, moment in enumerate(moments(plan, chance, until=0.6), start=1):
             world.wait_acknowledged(moment)
             ballast = folder / "ballast"
@@ -163,7 +137,7 @@ def fill_disk(folder: Path, plan: Plan, progress: Progress) -> Verdict:
             again = time.monotonic() - began
             rows.append((str(number), str(before), "yes" if stalled else "no", "yes" if alive else "NO", f"{again:.2f}"))
             progress(f"full disk {number} of {plan.times}: acknowledging again {again:.2f} s after there was space")
-        checks = finish(world)
+        checks = world.finish()
         summary = world.summary
     checks += [
         Check("answers 503", str(summary.unavailable), summary.unavailable > 0),
@@ -182,7 +156,7 @@ def _fill(ballast: Path) -> None:
                     pass
 
 
-def _stalled(world: World, ballast: Path) -> bool:
+def _stalled(world: World[FileSite], ballast: Path) -> bool:
     """Wait until nothing has been acknowledged for 1.5 s, topping up what the server may have freed; at most 20 s."""
     seen, since, end = world.acknowledged(), time.monotonic(), time.monotonic() + 20
     while time.monotonic() < end:
@@ -195,13 +169,6 @@ def _stalled(world: World, ballast: Path) -> bool:
         elif time.monotonic() - since > 1.5:
             return True
     return False
-
-
-def finish(world: World) -> list[Check]:
-    """Drain, stop, judge."""
-    world.drain()
-    status = world.server.stop()
-    return [*world.checks(), Check("exit status at the end", str(status), status == 0)]
 
 
 @contextlib.contextmanager

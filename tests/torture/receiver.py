@@ -8,6 +8,7 @@ import asyncio
 import random
 import threading
 import time
+from datetime import UTC, datetime
 
 import msgspec
 import uvloop
@@ -37,8 +38,9 @@ class Arrival(msgspec.Struct):
 
 
 class TortureReceiver:
-    def __init__(self, seed: int) -> None:
-        self._seed, self._chance = seed, random.Random(seed)
+    def __init__(self, seed: int, *, any_time: bool = False) -> None:
+        """`any_time`: signatures are good whatever the time is that they name, for senders whose clocks are wrong."""
+        self._seed, self._chance, self._any_time = seed, random.Random(seed), any_time
         self._verifiers: list[Webhook] = []
         self.arrivals: dict[Place, list[Arrival]] = {}
         self.forged = self.garbled = self.count = self.failed = 0
@@ -129,8 +131,12 @@ class TortureReceiver:
         if endpoint >= len(ENDPOINTS):
             return False
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in request.headers.items()}
+        verifier = self._verifiers[endpoint]
+        if self._any_time:
+            at = datetime.fromtimestamp(int(headers["webhook-timestamp"]), UTC)
+            return verifier.sign(headers["webhook-id"], at, request.body.decode()) in headers["webhook-signature"].split()
         try:
-            self._verifiers[endpoint].verify(request.body, headers)
+            verifier.verify(request.body, headers)
         except WebhookVerificationError:
             return False
         return True

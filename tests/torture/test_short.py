@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from tests.torture.harm import Plan, Verdict, kill, pause, terminate
+from tests.torture.harm import kill, pause, terminate
+from tests.torture.nodes import kill_nodes
+from tests.torture.verdict import Plan, Verdict
 
 
 def _broken(verdict: Verdict) -> list[str]:
@@ -21,4 +23,9 @@ def test_sigterm_under_load_ends_with_0_and_repeats_nothing(tmp_path: Path) -> N
 
 def test_a_process_that_stood_still_goes_on_where_it_was(tmp_path: Path) -> None:
     verdict = pause(tmp_path, Plan(seed=3, messages=400, rate=400, times=1, timed=False), print)
+    assert _broken(verdict) == []
+
+
+def test_kill_9_of_nodes_loses_nothing_and_repeats_only_what_they_had_not_settled(tmp_path: Path) -> None:
+    verdict = kill_nodes(tmp_path, Plan(seed=4, messages=600, rate=200, times=2, timed=False), print)
     assert _broken(verdict) == []

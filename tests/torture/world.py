@@ -1,7 +1,7 @@
-"""One torture: a server, a producer and a receiver at work, and what must be true when it is over.
+"""One torture: servers, a producer and a receiver at work, and what must be true when it is over.
 
-What may be delivered twice is not estimated but read: after each death of the server, its database says which deliveries
-are not settled, and the receiver says which of these it has answered with 2xx. Exactly these are sent again.
+What may be delivered twice is not estimated but read: after the end of a server, or of a node, its database says which
+deliveries were not settled, and the receiver says which of these it has answered with 2xx. Exactly these are sent again.
 """
 
 import subprocess
@@ -9,61 +9,83 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 
 from bench.processes import cpu_seconds
 from bench.world import call
-from tests.harness import ServerProcess, free_port
+from tests.harness import ServerProcess
 from tests.torture import database
 from tests.torture.producer import Summary, Work
 from tests.torture.receiver import Place, TortureReceiver
+from tests.torture.sites import FileSite, Site
 from tests.torture.traffic import ENDPOINTS, KINDS, expected
+from tests.torture.verdict import Check, Plan, stated, zero
 
-SCHEDULE = ",".join(["0.2", "0.5", *["1"] * 28])
 STALL_SECONDS = 60.0
+S = TypeVar("S", bound=Site)
 
 
-class Check(msgspec.Struct, frozen=True):
-    name: str
-    found: str
-    holds: bool
+class Acknowledged(NamedTuple):
+    """Unix seconds: `began` is when the request was made that was answered 202, `answered` when it was."""
+
+    ident: str
+    began: float
+    answered: float
 
 
-class World:
-    def __init__(self, folder: Path, *, seed: int, messages: int, rate: float, connections: int = 32) -> None:
-        self.seed, self.messages = seed, messages
-        self.receiver = TortureReceiver(seed)
-        self.server = ServerProcess(folder, free_port(), HOOKWRIGHT_RETRY_SCHEDULE=SCHEDULE, HOOKWRIGHT_LOG_FORMAT="json")
-        self._rate, self._connections = rate, connections
+class Refused(NamedTuple):
+    """`status` is 0 where there was no answer."""
+
+    status: int
+    began: float
+    answered: float
+
+
+class World(Generic[S]):
+    def __init__(self, site: S, plan: Plan, *, connections: int = 32, any_time: bool = False) -> None:
+        """`any_time`: signatures are good whatever the time is that they name."""
+        self.site, self.plan = site, plan
+        self.receiver = TortureReceiver(plan.seed, any_time=any_time)
+        self.explained: Counter[Place] = Counter()
+        self._connections = connections
         self._notes = tempfile.TemporaryDirectory(prefix="ledger-")  # elsewhere: the server's disk may be filled
-        self._ledger = Path(self._notes.name) / "ledger"
+        self._ledger, self._refusals = (Path(self._notes.name) / name for name in ("ledger", "refusals"))
         self._endpoints: dict[str, int] = {}
         self._summary: Summary | None = None
-        self._unsettled: dict[Place, int] = {}
 
-    def __enter__(self) -> "World":
+    @property
+    def server(self) -> ServerProcess:
+        return self.site.servers[0]
+
+    def __enter__(self) -> "World[S]":
         self.receiver.__enter__()
-        self.server.start()
-        self._path = f"/api/v1/app/{self._create('/api/v1/app', {'name': 'torture'})['id']}"
-        for kind in KINDS:
-            self._create("/api/v1/event-type", {"name": kind, "description": kind})
-        secrets = []
-        for place, wanted in enumerate(ENDPOINTS):
-            made = self._create(f"{self._path}/endpoint", {"url": self.receiver.url(place), "filterTypes": wanted})
-            self._endpoints[made["id"]] = place
-            secrets.append(self._call("GET", f"{self._path}/endpoint/{made['id']}/secret")["key"])
-        self.receiver.trust(secrets)
+        try:
+            self.site.start()
+            self._path = f"/api/v1/app/{self._create('/api/v1/app', {'name': 'torture'})['id']}"
+            for kind in KINDS:
+                self._create("/api/v1/event-type", {"name": kind, "description": kind})
+            secrets = []
+            for place, wanted in enumerate(ENDPOINTS):
+                made = self._create(f"{self._path}/endpoint", {"url": self.receiver.url(place), "filterTypes": wanted})
+                self._endpoints[made["id"]] = place
+                secrets.append(self._call("GET", f"{self._path}/endpoint/{made['id']}/secret")["key"])
+            self.receiver.trust(secrets)
+        except BaseException:
+            self.site.__exit__(None, None, None)
+            self.receiver.__exit__()
+            raise
         self._produce()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         self._producer.kill()
         self._waiting.join()
-        self.server.__exit__(kind, error, traceback)
+        self.site.__exit__(kind, error, traceback)
         self.receiver.__exit__(kind, error, traceback)
         self._notes.cleanup()
 
@@ -77,10 +99,12 @@ class World:
         return decoded
 
     def _produce(self) -> None:
-        self._ledger.touch()
+        for notes in (self._ledger, self._refusals):
+            notes.touch()
         work = Work(
-            port=self.server.port, path=f"{self._path}/msg", token=self.server.token, seed=self.seed, messages=self.messages,
-            connections=self._connections, rate=self._rate, ledger=str(self._ledger),
+            ports=tuple(server.port for server in self.site.servers), path=f"{self._path}/msg", token=self.server.token,
+            seed=self.plan.seed, messages=self.plan.messages, connections=self._connections, rate=self.plan.rate,
+            patience=self.site.patience, ledger=str(self._ledger), refusals=str(self._refusals),
         )  # fmt: skip
         self._producer = subprocess.Popen(
             [sys.executable, "-m", "tests.torture.producer"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -97,10 +121,13 @@ class World:
 
     # Watching
 
-    def ledger(self) -> dict[int, str]:
-        """Acknowledged messages: number and id."""
-        whole = self._ledger.read_text().rpartition("\n")[0]
-        return {int(number): ident for number, _, ident in (line.partition(" ") for line in whole.splitlines())}
+    def ledger(self) -> dict[int, Acknowledged]:
+        """Acknowledged messages, by number."""
+        return {int(number): Acknowledged(ident, float(began), float(answered)) for number, ident, began, answered in _lines(self._ledger)}
+
+    def refusals(self) -> list[Refused]:
+        """Every request that was not acknowledged."""
+        return [Refused(int(status), float(began), float(answered)) for status, began, answered in _lines(self._refusals)]
 
     def acknowledged(self) -> int:
         return self._ledger.read_bytes().count(b"\n")
@@ -111,7 +138,7 @@ class World:
         while (now := self.acknowledged()) < count:
             if now != seen:
                 seen, since = now, time.monotonic()
-            assert time.monotonic() - since < STALL_SECONDS, f"nothing acknowledged for a minute, {now} of {count}: {self.server.log()}"
+            assert time.monotonic() - since < STALL_SECONDS, f"nothing acknowledged for a minute, {now} of {count}: {self.logs()}"
             time.sleep(0.01)
 
     def first_arrival(self, since: float) -> float | None:
@@ -126,65 +153,81 @@ class World:
         assert self.server.process is not None
         return cpu_seconds(self.server.process.pid)
 
-    def note_death(self) -> int:
-        """After the server's end, before the next start: how many deliveries were answered with 2xx and are not settled,
-        beyond those that an earlier death had left behind.
-        """
-        assert self.receiver.wait_quiet(), "the receiver still has connections of a dead server"
+    def logs(self) -> str:
+        return "\n".join(server.log() for server in self.site.servers)
+
+    def places(self, rows: list[tuple[str, str]]) -> list[Place | None]:
+        """Deliveries by the ids of endpoint and message; None for a message that never arrived anywhere."""
         numbers = {arrival.webhook_id: place[1] for place, arrivals in list(self.receiver.arrivals.items()) for arrival in arrivals}
-        new = 0
-        for place in database.live_after_crash(self.server.database, self._endpoints, numbers):
-            answered = self.receiver.succeeded(place)
-            new += answered - self._unsettled.get(place, 0)
-            if answered:
-                self._unsettled[place] = answered
-        return new
+        return [(self._endpoints[endpoint], numbers[message]) if message in numbers else None for endpoint, message in rows]
 
     def drain(self) -> None:
         """Until all is acknowledged and nothing is live. Fails when neither changes for a minute."""
-        self._waiting.join(STALL_SECONDS + self.messages / self._rate)
-        assert self._summary is not None, f"the producer did not end: {self.server.log()}"
         seen, since = (-1, -1), time.monotonic()
-        while live := database.count(self.server.database, "deliveries"):
-            if (live, self.receiver.count) != seen:
-                seen, since = (live, self.receiver.count), time.monotonic()
-            assert time.monotonic() - since < STALL_SECONDS, f"{live} deliveries do not move: {self.server.log()}"
-            time.sleep(0.05)
+        while self._waiting.is_alive() or self.site.count("deliveries"):
+            now = (self.acknowledged(), self.receiver.count)
+            if now != seen:
+                seen, since = now, time.monotonic()
+            assert time.monotonic() - since < STALL_SECONDS, f"{self.site.count('deliveries')} deliveries do not move: {self.logs()}"
+            time.sleep(0.1)
+        assert self._summary is not None, f"the producer failed: {self.logs()}"
 
     # Judging
 
     def checks(self) -> list[Check]:
-        """To be called when the server has stopped for good."""
-        receiver, ledger, summary = self.receiver, self.ledger(), self._summary
-        assert summary is not None
-        places = [(endpoint, number) for number in range(self.messages) for endpoint in expected(number)]
+        """To be called when the servers have stopped for good."""
+        receiver, ledger, summary, messages = self.receiver, self.ledger(), self.summary, self.plan.messages
+        places = [(endpoint, number) for number in range(messages) for endpoint in expected(number)]
         answered = {place: receiver.succeeded(place) for place in receiver.arrivals}
         lost = sum(answered.get(place, 0) == 0 for place in places)
         twice = sum(max(0, times - 1) for times in answered.values())
-        unexplained = sum(times - 1 > self._unsettled.get(place, 0) for place, times in answered.items())
-        strays = len(set(receiver.arrivals) - set(places))
+        unexplained = sum(max(0, times - 1 - self.explained[place]) for place, times in answered.items())
+        ids = {number: acknowledged.ident for number, acknowledged in ledger.items()}
         wrong_ids = sum(
-            any(arrival.webhook_id != ledger.get(number) for arrival in arrivals) for (_, number), arrivals in receiver.arrivals.items()
+            any(arrival.webhook_id != ids.get(number) for arrival in arrivals) for (_, number), arrivals in receiver.arrivals.items()
         )
-        stored = database.count(self.server.database, "messages")
-        sound = database.integrity(self.server.database)
+        stored, sound = self.site.count("messages"), self.site.integrity()
         return [
-            Check("acknowledged", f"{len(ledger)} of {self.messages}", len(ledger) == self.messages),
-            Check("requests repeated by the producer", str(summary.repeated), True),
+            Check("acknowledged", f"{len(ledger):,} of {messages:,}", len(ledger) == messages),
+            stated("requests repeated by the producer", summary.repeated),
             Check("unexpected answers", "; ".join(summary.unexpected) or "0", not summary.unexpected),
-            Check("stored messages (a repeated request makes no second one)", str(stored), stored == self.messages),
-            Check("deliveries expected", str(len(places)), True),
-            Check("arrivals", f"{receiver.count}, {receiver.failed} answered badly on purpose", True),
-            Check("lost", str(lost), lost == 0),
-            Check("delivered twice", f"{twice}; answered but not settled at a death: {sum(self._unsettled.values())}", True),
-            Check("delivered twice without such a reason", str(unexplained), unexplained == 0),
-            Check("at an endpoint that did not want it", str(strays), strays == 0),
-            Check("deliveries with another webhook-id than was acknowledged", str(wrong_ids), wrong_ids == 0),
+            Check("stored messages (a repeated request makes no second one)", f"{stored:,}", stored == messages),
+            stated("deliveries expected", len(places)),
+            Check("arrivals", f"{receiver.count:,}, {receiver.failed:,} answered badly on purpose", True),
+            zero("lost", lost),
+            Check("delivered twice", f"{twice:,} ({100 * twice / len(places):.3f} %)", True),
+            stated("answered and not settled when their server or node ended", sum(self.explained.values())),
+            zero("delivered twice without such a reason", unexplained),
+            zero("at an endpoint that did not want it", len(set(receiver.arrivals) - set(places))),
+            zero("deliveries with another webhook-id than was acknowledged", wrong_ids),
             Check("forged or garbled", f"{receiver.forged}, {receiver.garbled}", receiver.forged == receiver.garbled == 0),
-            Check("integrity_check", sound, sound == "ok"),
+            Check("integrity", sound, sound == "ok"),
         ]
+
+    def finish(self) -> list[Check]:
+        """Drain, stop, judge."""
+        self.drain()
+        statuses = [server.stop() for server in self.site.servers]
+        return [*self.checks(), Check("exit status at the end", ", ".join(map(str, statuses)), not any(statuses))]
 
     @property
     def summary(self) -> Summary:
         assert self._summary is not None
         return self._summary
+
+
+def note_death(world: World[FileSite]) -> int:
+    """After the only server's end, before its next start: how many deliveries were answered with 2xx and are not settled,
+    beyond those that an earlier death had left behind.
+    """
+    assert world.receiver.wait_quiet(), "the receiver still has connections of a dead server"
+    new = 0
+    for place in world.places(database.live_after_crash(world.server.database)):
+        if place is not None and (answered := world.receiver.succeeded(place)):
+            new += answered - world.explained[place]
+            world.explained[place] = answered
+    return new
+
+
+def _lines(path: Path) -> list[list[str]]:
+    return [line.split(" ") for line in path.read_text().rpartition("\n")[0].splitlines()]
