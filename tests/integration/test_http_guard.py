@@ -6,12 +6,11 @@ import threading
 from collections.abc import Sequence
 
 import pytest
-from aiohttp.abc import AbstractResolver, ResolveResult
 
 from hookwright.domain.addresses import parse_networks
 from hookwright.sender import Failure, Response
-from hookwright.senders import guard
-from hookwright.senders.http import BLOCKED
+from hookwright.senders.faults import BLOCKED
+from hookwright.senders.guard import Guard
 from tests.integration.receivers import OK, answering, receiving, request, sending
 
 
@@ -73,32 +72,37 @@ def test_an_ipv6_literal_is_reached_where_it_is_open() -> None:
     assert asyncio.run(scenario()) == Response(200, b"ok", False)
 
 
-class Rebound(AbstractResolver):
-    """A resolver behind our back: the address that was vetted is not the one that is connected to."""
-
-    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[ResolveResult]:
-        return [ResolveResult(hostname=host, host="127.0.0.1", port=port, family=socket.AF_INET, proto=0, flags=0)]
-
-    async def close(self) -> None:
-        return None
-
-
 def rebound(monkeypatch: pytest.MonkeyPatch) -> tuple[Response | Failure, list[bytes]]:
+    """What comes of a name that passes our lookup and then means an address that must not be reached."""
+
+    async def addresses(*_: object) -> list[str]:
+        return ["127.0.0.1"]
+
     async def scenario() -> tuple[Response | Failure, list[bytes]]:
-        monkeypatch.setattr("hookwright.senders.http.GuardedResolver", lambda *_: Rebound())
+        monkeypatch.setattr(Guard, "addresses", addresses)
         async with receiving(answering(OK)) as receiver, sending(allowed=()) as sender:
             return await sender.send(request(f"http://hooks.example:{receiver.port}/")), receiver.requests
 
     return asyncio.run(scenario())
 
 
-def test_an_address_that_no_resolver_of_ours_has_seen_is_blocked_at_the_socket(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_address_that_no_lookup_of_ours_has_passed_is_blocked_when_it_is_connected_to(monkeypatch: pytest.MonkeyPatch) -> None:
     assert rebound(monkeypatch) == (Failure("blocked", BLOCKED), [])
 
 
 def test_the_peer_of_a_connected_socket_is_judged_before_a_byte_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard.GuardedConnector, "_open_socket", lambda _, info: socket.socket(*info[:3]))
+    asked: list[str] = []
+    check = Guard.check
+
+    def forgetful(guard: Guard, address: str) -> None:
+        """Lets the first judgement pass, as if it were of another address."""
+        asked.append(address)
+        if len(asked) > 1:
+            check(guard, address)
+
+    monkeypatch.setattr(Guard, "check", forgetful)
     assert rebound(monkeypatch) == (Failure("blocked", BLOCKED), [])
+    assert asked == ["127.0.0.1", "127.0.0.1"]
 
 
 def test_a_name_without_an_address_is_a_dns_failure() -> None:

@@ -1,6 +1,6 @@
-"""One attempt over HTTP/1.1, by aiohttp.
+"""One attempt over HTTP/1.1.
 
-Duty: whatever a receiver does, an attempt costs at most its deadline in time and `read_limit` in memory, reaches only
+Duty: whatever a receiver does, an attempt costs at most its deadline in time and `stored_limit` in memory, reaches only
 addresses that may be reached, happens once, and ends as a value. Rules:
 
 1. One deadline governs waiting for a connection, DNS, connecting, TLS, sending and reading. Timeouts per read would
@@ -8,36 +8,27 @@ addresses that may be reached, happens once, and ends as a value. Rules:
 2. Nothing is followed, decoded or remembered: no redirects, no decompression (a bomb stays small), no cookies, no
    proxies or passwords from the environment.
 3. What is left of an answer after `read_limit` is not drained; the connection is closed.
-4. No second try inside a try. aiohttp repeats only idempotent methods on a dropped connection, never POST; a kept
-   connection that the receiver closed at the wrong moment is a Failure, and the schedule tries again.
+4. No second try inside a try. A kept connection that the receiver closed at the wrong moment is a Failure, and the
+   schedule tries again: nobody can tell whether the request was read before.
+
+The parts: `requests` writes, `answers` reads, `connections` does one exchange after another, `pool` keeps them, `dialing`
+makes them behind the `guard`, and `faults` has the words.
 """
 
 import asyncio
-import functools
 import ssl
 from collections.abc import Sequence
 
-import aiohttp
-from aiohttp.http_exceptions import HttpProcessingError
-from multidict import CIMultiDict
-from yarl import URL
-
-from hookwright import __version__
 from hookwright.domain.addresses import Network
-from hookwright.sender import Failure, Fault, Request, Response
-from hookwright.senders.guard import AddressBlocked, GuardedConnector, GuardedResolver
-from hookwright.senders.lookups import Lookup, Lookups, LookupTimedOut, system_lookup
-
-USER_AGENT = f"Hookwright/{__version__} (+https://github.com/hookwright/hookwright)"
-MAX_RESPONSE_HEADERS = 64
-MAX_RESPONSE_LINE = 8190
-BLOCKED = "the address is blocked by this server's network rules"
-"""The only thing said of a blocked target, whatever it is and whether it exists."""
-
-_READ_BUFFER = 65_536
-# aiohttp would send these as given: a second opinion on the body's length or on the host is request smuggling.
-_FRAMING = ("Content-Length", "Transfer-Encoding", "Host", "Connection", "Expect", "Upgrade")
-_NO_CONTENT_TYPE = ("Content-Type",)
+from hookwright.sender import Failure, Request, Response
+from hookwright.senders.connections import Connection
+from hookwright.senders.dialing import Dialer
+from hookwright.senders.faults import UNUSABLE_URL, Unreached, late, unwritable
+from hookwright.senders.guard import Guard
+from hookwright.senders.lookups import Lookup, Lookups, system_lookup
+from hookwright.senders.pool import Pool
+from hookwright.senders.requests import Target, target_of, write_head
+from hookwright.senders.timeouts import Timeouts
 
 
 class HttpSender:
@@ -69,74 +60,67 @@ class HttpSender:
         self._stored_limit = stored_limit
         self._tls = tls or tls_context()
         self._lookup = lookup
-        self._lookups: Lookups | None = None
         self._lookup_timeout = lookup_timeout
         self._connect_timeout = connect_timeout
         self._keepalive = keepalive
         self._max_age = max_age
-        self._session: aiohttp.ClientSession | None = None
+        self._lookups: Lookups | None = None
+        self._pool: Pool | None = None
+        self._deadlines: dict[float, Timeouts[Connection]] = {}
 
     async def send(self, request: Request) -> Response | Failure:
         """One attempt, done within `request.deadline` seconds. Raises nothing but CancelledError."""
-        response: aiohttp.ClientResponse | None = None
         try:
-            headers = _complete(request.headers)
-            session = self._session or self._open()
+            target = target_of(request.url)
+        except ValueError:
+            return UNUSABLE_URL
+        try:
+            head = write_head(target.head, request.headers, len(request.body))
+        except ValueError as error:
+            return unwritable(error)
+        pool = self._pool or self._open()
+        connection = pool.take(target)
+        if connection is None:
+            return await self._connect_and_send(pool, target, head, request)
+        deadlines = self._deadlines.get(request.deadline)
+        return await connection.exchange(head, request.body, self._new_deadlines(request.deadline) if deadlines is None else deadlines)
+
+    async def _connect_and_send(self, pool: Pool, target: Target, head: bytes, request: Request) -> Response | Failure:
+        connection = None
+        try:
             async with asyncio.timeout(request.deadline):
-                response = await session.post(
-                    _parse_url(request.url),
-                    data=request.body,
-                    headers=headers,
-                    allow_redirects=False,
-                    skip_auto_headers=None if "Content-Type" in headers else _NO_CONTENT_TYPE,
-                )
-                body, more = await self._read(response.content)
-        except Exception as error:
-            return _explain(error, request.deadline, answered=response is not None)
-        finally:
-            # Does nothing to a connection that went back to the pool at the end of its answer.
-            if response is not None:
-                response.close()
-        truncated = more or len(body) > self._stored_limit
-        return Response(response.status, body[: self._stored_limit], truncated, response.headers.get("Retry-After"))
+                connection = await pool.open(target)
+                return await connection.exchange(head, request.body)
+        except Unreached as error:
+            return error.failure
+        except TimeoutError:
+            return late(request.deadline, answered=connection is not None and connection.answered)
 
     async def close(self) -> None:
         """Close what is kept alive. The sender cannot be used afterwards."""
-        if self._session is not None:
-            await self._session.close()
+        for deadlines in self._deadlines.values():
+            deadlines.close()
+        if self._pool is not None:
+            self._pool.close()
+            await asyncio.sleep(0)  # the loop closes their sockets in its next turn
         if self._lookups is not None:
             self._lookups.close()
 
-    def _open(self) -> aiohttp.ClientSession:
+    def _open(self) -> Pool:
         self._lookups = Lookups(self._lookup, timeout=self._lookup_timeout)
-        resolver = GuardedResolver(self._lookups, self._allowed)
-        connector = GuardedConnector(
-            resolver, self._allowed, self._tls, limit=self._connections, keepalive=self._keepalive, max_age=self._max_age
-        )
-        self._session = aiohttp.ClientSession(
-            connector=connector,
-            # The deadline is ours (rule 1); this one only keeps a dead address from using all of it up in silence.
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._connect_timeout, ceil_threshold=float("inf")),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=False,
-            auto_decompress=False,
-            read_bufsize=_READ_BUFFER,
-            max_line_size=MAX_RESPONSE_LINE,
-            max_field_size=MAX_RESPONSE_LINE,
-            max_headers=MAX_RESPONSE_HEADERS,
-        )
-        return self._session
+        dialer = Dialer(Guard(self._lookups, self._allowed), self._tls, timeout=self._connect_timeout)
+        self._pool = Pool(
+            dialer, limit=self._connections, keepalive=self._keepalive, max_age=self._max_age,
+            read_limit=self._read_limit, stored_limit=self._stored_limit,
+        )  # fmt: skip
+        return self._pool
 
-    async def _read(self, content: aiohttp.StreamReader) -> tuple[bytes, bool]:
-        """At most `read_limit` bytes of the body, and whether there is more."""
-        if content.is_eof():
-            body = content.read_nowait(self._read_limit)
-            return body, not content.at_eof()
-        chunks, left = [], self._read_limit
-        while left and (chunk := await content.read(left)):
-            chunks.append(chunk)
-            left -= len(chunk)
-        return b"".join(chunks), not content.at_eof()
+    def _new_deadlines(self, seconds: float) -> Timeouts[Connection]:
+        for unused in [each for each, deadlines in self._deadlines.items() if not deadlines]:
+            self._deadlines.pop(unused).close()
+        loop = asyncio.get_running_loop()
+        deadlines = self._deadlines[seconds] = Timeouts[Connection](loop, seconds, lambda connection: connection.expire(seconds))
+        return deadlines
 
 
 def tls_context() -> ssl.SSLContext:
@@ -145,71 +129,3 @@ def tls_context() -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
     return context
-
-
-@functools.lru_cache(maxsize=8192)
-def _parse_url(text: str) -> URL:
-    # Parsed as it stands: `domain.urls` has brought it into normal form, and a second opinion is a second host.
-    return URL(text, encoded=True)
-
-
-def _complete(headers: tuple[tuple[str, str], ...]) -> CIMultiDict[str]:
-    complete = CIMultiDict(headers)
-    for name in _FRAMING:
-        if name in complete:
-            raise ValueError(f"the header {name} is the sender's to set")
-    complete["Accept-Encoding"] = "identity"
-    if "User-Agent" not in complete:
-        complete["User-Agent"] = USER_AGENT
-    return complete
-
-
-def _explain(error: Exception, deadline: float, *, answered: bool) -> Failure:
-    """Each foreign exception, once, as a fault and one line. The address that a name resolved to is never in it."""
-    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
-    fault, detail = _classify(error, cause)
-    if fault == "timeout" and not detail:
-        detail = f"the answer was not complete within {deadline:g} s" if answered else f"no answer within {deadline:g} s"
-    return Failure(fault, detail)
-
-
-def _classify(error: Exception, cause: BaseException) -> tuple[Fault, str]:
-    match error, cause:
-        case _, AddressBlocked():
-            return "blocked", BLOCKED
-        case _, LookupTimedOut():
-            return "dns", "the host name could not be resolved in time"
-        case aiohttp.ClientConnectorDNSError(), _:
-            return "dns", "the host name could not be resolved"
-        case aiohttp.ServerTimeoutError(), _:
-            return "timeout", "no connection could be made in time"
-        case TimeoutError(), _:
-            return "timeout", ""
-        case aiohttp.ClientConnectorCertificateError(), _:
-            return "tls", _certificate_detail(error.certificate_error)
-        case ((aiohttp.ClientSSLError() | ssl.SSLError()), _):
-            return "tls", "the TLS handshake failed"
-        case aiohttp.ClientConnectorError(), ConnectionRefusedError():
-            return "refused", "the connection was refused"
-        case aiohttp.ClientConnectorError(), TimeoutError():
-            return "timeout", "no connection could be made in time"
-        case aiohttp.ClientConnectorError(), _:
-            return "connection", "no connection could be made"
-        case aiohttp.ClientPayloadError(), _:
-            return "connection", "the connection ended before the answer was complete"
-        case ((aiohttp.ClientResponseError() | HttpProcessingError()), _):
-            return "protocol", "the answer is not valid HTTP, or its headers are too large"
-        case aiohttp.ServerDisconnectedError(), _:
-            return "connection", "the connection was closed without an answer"
-        case ((aiohttp.ClientConnectionError() | OSError()), _):
-            return "connection", "the connection broke"
-        case ((aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError()), _):
-            return "protocol", "the URL cannot be used"
-        case ValueError(), _:
-            return "protocol", f"the request cannot be written: {str(error).splitlines()[0][:200] if str(error) else 'bad value'}"
-    return "protocol", f"the request could not be made ({type(error).__name__})"
-
-
-def _certificate_detail(error: BaseException) -> str:
-    reason = getattr(error, "verify_message", "") or "it cannot be verified"
-    return f"the server's certificate is not accepted: {reason}"

@@ -1,0 +1,125 @@
+"""One connection of the sender: a request out in one write, its answer in, and then it is another's or gone.
+
+Duty: an exchange ends exactly once, with whatever comes first of its answer, its deadline, its cancellation and the end
+of the connection; and at that moment, not later, the connection is unused again or on its way to be closed. What a peer
+sends while it owes no answer ends the connection: it would pass for the answer to the next request, and a message would
+count as delivered that nobody has read.
+"""
+
+import asyncio
+from typing import Protocol, cast
+
+from hookwright.sender import Failure, Response
+from hookwright.senders.answers import Answers
+from hookwright.senders.faults import MALFORMED, UNANSWERED, late, of_break
+from hookwright.senders.requests import Target
+from hookwright.senders.timeouts import Timeouts
+
+_JOINED = 65_536
+"""Bodies up to here are copied behind their head, which is cheaper than to write two pieces."""
+
+
+class Home(Protocol):
+    """Whose connections they are."""
+
+    def release(self, connection: "Connection", *, reusable: bool) -> None:
+        """An exchange has ended; what is not reusable is still open."""
+
+    def forget(self, connection: "Connection") -> None:
+        """It can be used no more. Told at least once, of every connection."""
+
+
+class Connection(asyncio.Protocol):
+    """`fault`: why it can be used no more, if so. `opened_at` is the loop's time."""
+
+    transport: asyncio.Transport
+    fault: Failure | None = None
+    _waiter: asyncio.Future[Response | Failure] | None = None
+    _deadlines: Timeouts["Connection"] | None = None
+
+    def __init__(self, target: Target, home: Home, answers: Answers) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._home, self._answers = home, answers
+        self.target = target
+        self.opened_at = self._loop.time()
+
+    @property
+    def answered(self) -> bool:
+        """Whether the head of an answer has come in the exchange under way, or in the last one."""
+        return self._answers.answered
+
+    async def exchange(self, head: bytes, body: bytes, deadlines: Timeouts["Connection"] | None = None) -> Response | Failure:
+        """Send a request and wait for what comes of it, no longer than `deadlines` do, which call `expire`.
+
+        For a connection without fault that nobody else uses.
+        """
+        waiter: asyncio.Future[Response | Failure] = self._loop.create_future()
+        self._waiter = waiter
+        self._deadlines = deadlines
+        if deadlines is not None:
+            deadlines.add(self)
+        self._answers.expect()
+        if len(body) > _JOINED:
+            self.transport.writelines((head, body))
+        else:
+            self.transport.write(head + body)
+        try:
+            return await waiter
+        except asyncio.CancelledError:
+            if self._waiter is waiter:  # else the exchange has ended, and the connection may be another's by now
+                self._end(UNANSWERED, reusable=False)
+            raise
+
+    def expire(self, seconds: float) -> None:
+        """The exchange under way has not ended within so many."""
+        self._end(late(seconds, answered=self.answered), reusable=False)
+
+    def abort(self) -> None:
+        """Close at once: the peer is not waited for, as the polite end of TLS would."""
+        self.transport.abort()
+
+    def _end(self, result: Response | Failure, *, reusable: bool) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is None:
+            return
+        if self._deadlines is not None:
+            self._deadlines.remove(self)
+        self._home.release(self, reusable=reusable)
+        if not waiter.done():  # else it was cancelled
+            waiter.set_result(result)
+
+    def fail(self, failure: Failure) -> None:
+        """Close at once; whatever is under way has failed."""
+        self._fail(failure)
+        self.transport.abort()
+
+    def _fail(self, failure: Failure) -> None:
+        self.fault = self.fault or failure
+        self._home.forget(self)
+        self._end(failure, reusable=False)
+
+    # The transport's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        if self._waiter is None:
+            self.fail(MALFORMED)
+            return
+        result = self._answers.feed(data)
+        if result is not None:
+            # An answer that came before its request was out leaves the rest of it in the way of the next one.
+            self._end(result, reusable=self._answers.reusable and not self.transport.get_write_buffer_size())
+
+    def eof_received(self) -> None:
+        if self._waiter is not None:
+            self._end(self._answers.end(), reusable=False)
+        self._fail(UNANSWERED)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if exc is None:
+            self.eof_received()
+        else:
+            self._fail(of_break(exc))
+        self._answers.close()

@@ -1,0 +1,62 @@
+"""What is said when there was no answer: each fault with its one line, in one place.
+
+The address that a name resolved to is in none of them, and a blocked address is told by one text, whatever it is:
+anything more would let customers map the network behind us.
+"""
+
+import ssl
+
+from hookwright.sender import Failure
+
+BLOCKED = "the address is blocked by this server's network rules"
+"""The only thing said of a blocked target, whatever it is and whether it exists."""
+
+REFUSED_BY_US = Failure("blocked", BLOCKED)
+NO_ADDRESS = Failure("dns", "the host name could not be resolved")
+LATE_ADDRESS = Failure("dns", "the host name could not be resolved in time")
+REFUSED = Failure("refused", "the connection was refused")
+UNREACHABLE = Failure("connection", "no connection could be made")
+LATE_CONNECTION = Failure("timeout", "no connection could be made in time")
+NO_HANDSHAKE = Failure("tls", "the TLS handshake failed")
+BROKEN_TLS = Failure("tls", "the TLS connection broke")
+BROKEN = Failure("connection", "the connection broke")
+UNANSWERED = Failure("connection", "the connection was closed without an answer")
+INCOMPLETE = Failure("connection", "the connection ended before the answer was complete")
+MALFORMED = Failure("protocol", "the answer is not valid HTTP, or its headers are too large")
+UNUSABLE_URL = Failure("protocol", "the URL cannot be used")
+CLOSED = Failure("connection", "the sender is closed")
+
+
+class Unreached(Exception):
+    """There is no connection to send by; `failure` says why."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.detail)
+        self.failure = failure
+
+
+def late(seconds: float, *, answered: bool) -> Failure:
+    return Failure("timeout", f"the answer was not complete within {seconds:g} s" if answered else f"no answer within {seconds:g} s")
+
+
+def unwritable(error: ValueError) -> Failure:
+    words = str(error).splitlines() or ["bad value"]
+    return Failure("protocol", f"the request cannot be written: {words[0][:200]}")
+
+
+def of_connecting(error: OSError) -> Failure:
+    if isinstance(error, TimeoutError):
+        return LATE_CONNECTION
+    return REFUSED if isinstance(error, ConnectionRefusedError) else UNREACHABLE
+
+
+def of_handshake(error: OSError) -> Failure:
+    """`error`: while TLS was begun on a connection that was made; an SSLError is an OSError too."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        reason = error.verify_message or "it cannot be verified"
+        return Failure("tls", f"the server's certificate is not accepted: {reason}")
+    return NO_HANDSHAKE if isinstance(error, ssl.SSLError) else UNREACHABLE
+
+
+def of_break(error: Exception) -> Failure:
+    return BROKEN_TLS if isinstance(error, ssl.SSLError) else BROKEN
