@@ -37,10 +37,13 @@ class Databases:
 
 
 @contextmanager
-def databases(kind: str) -> Iterator[Databases]:
-    """Raises RuntimeError, saying what is to be installed, if there is no PostgreSQL on this machine."""
+def databases(kind: str, **settings: str) -> Iterator[Databases]:
+    """With `settings` of PostgreSQL's configuration file.
+
+    Raises RuntimeError, saying what is to be installed, if there is no PostgreSQL on this machine.
+    """
     if kind == "sqlite":
         yield Databases(None)
         return
-    with running_postgres() as postgres:
+    with running_postgres(**settings) as postgres:
         yield Databases(postgres)

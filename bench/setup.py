@@ -3,14 +3,14 @@
 from bench.world import Server, SinkProcess
 
 
-def prepare(server: Server, sink: SinkProcess, *, endpoints: int = 0, hanging: int = 0) -> str:
+def prepare(server: Server, sink: SinkProcess, *, endpoints: int = 0, hanging: int = 0, copies: int = 1) -> str:
     """An application; its message path. With `endpoints`, one for each channel, the first `hanging` of which never
-    answer; otherwise one endpoint for everything.
+    answer; otherwise one endpoint for everything, or `copies` of them.
     """
     application = server.create("/api/v1/app", {"name": "bench"})["id"]
     path = f"/api/v1/app/{application}"
-    if not endpoints:
-        server.create(f"{path}/endpoint", {"url": f"{sink.url}/hook/all"})
+    for copy in range(0 if endpoints else copies):
+        server.create(f"{path}/endpoint", {"url": f"{sink.url}/hook/all/{copy}"})
     for channel in range(endpoints):
         kind = "hang" if channel < hanging else "hook"
         server.create(f"{path}/endpoint", {"url": f"{sink.url}/{kind}/{channel}", "channels": [f"c{channel}"]})

@@ -5,7 +5,7 @@ What the figures are is never asked: this machine may be busy with anything.
 
 import pytest
 
-from bench import compare, scenarios
+from bench import compare, cost, scenarios
 from bench.checkouts import checked_out, identify, missing, working_tree
 from bench.compare import Plan
 from bench.report import Report
@@ -88,3 +88,21 @@ def test_a_commit_is_checked_out_in_a_place_of_its_own_that_goes_again() -> None
 
 def test_a_tree_keeps_this_interpreter_if_its_packages_will_do() -> None:
     assert missing(["pytest>=1", "no-such-package>=2", "pytest<1", "anything; python_version < '3'"]) == ["no-such-package>=2", "pytest<1"]
+
+
+def test_cost_counts_what_postgresql_did_for_each_message() -> None:
+    plan = cost.Plan(messages=200, connections=16, rate=200, endpoints=(2,), idle_seconds=0.5, flush_seconds=1.5)
+    found = cost.cost(plan, _quiet).figures
+    assert list(found) == ["idle, 2 endpoints", "2 endpoints, 16 connections", "2 endpoints, 200/s"]
+    for counts in list(found.values())[1:]:
+        assert isinstance(counts, dict)
+        assert counts.keys() == {*cost.COUNTED, *cost.BOOKS}
+        assert 0 < counts["accept"] <= 1000  # a group has one message at least, and is one statement
+        assert 0 < counts["settle"] <= 2000  # as many deliveries, each at most one group
+
+
+def test_a_statement_counts_where_its_first_word_says() -> None:
+    create = "with node as (select epoch from nodes), written as (insert into messages (id) select id from good) select 1"
+    assert [cost.group(each) for each in (create, "BEGIN ISOLATION LEVEL SERIALIZABLE;", "COMMIT;", "select id from news", "select 1")] == [
+        "accept", "begin and commit", "begin and commit", "news", "other",
+    ]  # fmt: skip
