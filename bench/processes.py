@@ -13,6 +13,11 @@ def cpu_seconds(pid: int) -> float:
     return sum(sum(map(int, fields[11:15])) for fields in _stats(pid)) / TICKS
 
 
+def thread_cpu_seconds(pid: int) -> float:
+    """User and system time so far of a process's first thread alone."""
+    return sum(map(int, _fields(Path(f"/proc/{pid}/task/{pid}/stat"))[11:13])) / TICKS
+
+
 def memory_mib(pid: int, field: str) -> float:
     """Of a process and its descendants: `VmRSS` is resident now, `VmHWM` the most that each ever was."""
     size = 0
@@ -28,7 +33,7 @@ def family(pid: int) -> list[int]:
     parents: dict[int, int] = {}
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(FileNotFoundError, ProcessLookupError):
-            parents[int(folder.name)] = int(_fields(int(folder.name))[1])
+            parents[int(folder.name)] = int(_fields(folder / "stat")[1])
     found = [pid]
     for each in found:  # it grows while it is gone through
         found += [child for child, parent in parents.items() if parent == each]
@@ -38,9 +43,9 @@ def family(pid: int) -> list[int]:
 def _stats(pid: int) -> Iterator[list[str]]:
     for each in family(pid):
         with suppress(FileNotFoundError, ProcessLookupError):
-            yield _fields(each)
+            yield _fields(Path(f"/proc/{each}/stat"))
 
 
-def _fields(pid: int) -> list[str]:
-    """Of `/proc/PID/stat`, what comes after the name: state, parent, ..."""
-    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+def _fields(stat: Path) -> list[str]:
+    """Of a `stat` file, what comes after the name: state, parent, ..."""
+    return stat.read_text().rsplit(")", 1)[1].split()

@@ -5,7 +5,7 @@ What the figures are is never asked: this machine may be busy with anything.
 
 import pytest
 
-from bench import compare, cost, scenarios
+from bench import compare, cost, profile, scenarios
 from bench.checkouts import checked_out, identify, missing, working_tree
 from bench.compare import Plan
 from bench.report import Report
@@ -106,3 +106,23 @@ def test_a_statement_counts_where_its_first_word_says() -> None:
     assert [cost.group(each) for each in (create, "BEGIN ISOLATION LEVEL SERIALIZABLE;", "COMMIT;", "select id from news", "select 1")] == [
         "accept", "begin and commit", "begin and commit", "news", "other",
     ]  # fmt: skip
+
+
+def test_a_look_belongs_to_the_innermost_frame_that_is_known() -> None:
+    loop = "run (asyncio/runners.py:86)"
+    attempt = f"{loop};_attempt (hookwright/engine/dispatcher.py:227);attempt (hookwright/engine/executor.py:47)"
+    raw = "\n".join(
+        [
+            f"{loop} 1",
+            f"{attempt};mint (hookwright/ids.py:30) 2",
+            f"{attempt};sign (hookwright/signing/signatures.py:9) 3",
+            f"{loop};_carry_out (hookwright/stores/sqlite/groups.py:9);settle (hookwright/stores/sql/deliveries.py:9);"
+            "run (hookwright/stores/sqlite/db.py:25) 4",
+            "_bootstrap (threading.py:1);_work (hookwright/stores/sqlite/offload.py:77) 100",
+        ]
+    )
+    found = profile.shares(raw)
+    assert found.parts == {
+        "event loop": 1, "attempt: build, classify, decide": 2, "attempt: signature": 3, "settle: statements": 4,
+    }  # fmt: skip
+    assert found.functions["mint (hookwright/ids.py:30)"] == 2
