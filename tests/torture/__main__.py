@@ -14,6 +14,7 @@ from rich.table import Table
 
 from tests.torture.harm import fill_disk, kill, pause, small_disk, terminate
 from tests.torture.nodes import kill_nodes
+from tests.torture.power import cut_power
 from tests.torture.verdict import Plan, Progress, Verdict
 
 
@@ -22,7 +23,7 @@ class Harm(NamedTuple):
 
     carry_out: Callable[[Path, Plan, Progress], Verdict]
     times: int
-    messages: int
+    messages: int = 0
     rate: float = 300
 
 
@@ -32,6 +33,7 @@ HARMS = {
     "pause": Harm(pause, 5, 5_000, 400),
     "disk": Harm(fill_disk, 3, 5_000, 400),
     "nodes": Harm(kill_nodes, 50, 100_000),
+    "power": Harm(cut_power, 200),
 }
 
 

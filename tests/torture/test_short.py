@@ -4,6 +4,7 @@ from pathlib import Path
 
 from tests.torture.harm import kill, pause, terminate
 from tests.torture.nodes import kill_nodes
+from tests.torture.power import cut_power
 from tests.torture.verdict import Plan, Verdict
 
 
@@ -28,4 +29,9 @@ def test_a_process_that_stood_still_goes_on_where_it_was(tmp_path: Path) -> None
 
 def test_kill_9_of_nodes_loses_nothing_and_repeats_only_what_they_had_not_settled(tmp_path: Path) -> None:
     verdict = kill_nodes(tmp_path, Plan(seed=4, messages=600, rate=200, times=2, timed=False), print)
+    assert _broken(verdict) == []
+
+
+def test_power_cuts_lose_nothing_that_was_acknowledged_and_do_where_commits_are_not_synced(tmp_path: Path) -> None:
+    verdict = cut_power(tmp_path, Plan(seed=5, messages=0, rate=0, times=5), print)
     assert _broken(verdict) == []

@@ -13,7 +13,7 @@ import time
 from contextlib import suppress
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import apsw
 
@@ -24,7 +24,6 @@ APPLICATION_ID = 0x484F4F4B
 
 _PRAGMAS = (
     "pragma journal_mode = wal",
-    "pragma synchronous = full",
     "pragma foreign_keys = off",
     "pragma trusted_schema = off",
     "pragma cell_size_check = on",
@@ -34,6 +33,18 @@ _PRAGMAS = (
     f"pragma journal_size_limit = {64 * 2**20}",
     f"pragma cache_size = {-16 * 1024}",
 )
+
+
+class Opening(NamedTuple):
+    """How SQLite is asked to open a file. The default is the only way that keeps promises; tests bring their own to show
+    that: a file system whose power fails (`vfs`), and one sync less.
+    """
+
+    vfs: str | None = None
+    synchronous: str = "full"
+
+
+DURABLE = Opening()
 _READER_PRAGMAS = ("pragma query_only = on", "pragma trusted_schema = off", "pragma temp_store = memory", "pragma wal_autocheckpoint = 0")
 _CHECK_SECONDS = 0.5
 
@@ -64,16 +75,16 @@ class FileLock:
         os.close(self._descriptor)
 
 
-def open_writer(path: Path) -> apsw.Connection:
+def open_writer(path: Path, opening: Opening = DURABLE) -> apsw.Connection:
     """The one connection that writes: opened, checked, and at the newest schema. Raises StoreRefused."""
     _make_private(path)
     try:
-        connection = apsw.Connection(str(path))
+        connection = apsw.Connection(str(path), vfs=opening.vfs)
         connection.set_busy_timeout(5000)
         if connection.readonly("main"):  # SQLite opens such a file all the same, and refuses the first write
             raise StoreRefused(f"cannot write {path}: it is read-only for this user")
         _refuse_foreign(connection, path)
-        for pragma in _PRAGMAS:
+        for pragma in (*_PRAGMAS, f"pragma synchronous = {opening.synchronous}"):
             connection.execute(pragma).fetchall()
         _check(connection, path)
         migrate(connection)
@@ -96,10 +107,10 @@ def _make_private(path: Path) -> None:
         os.close(os.open(path.resolve(), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
-def open_reader(path: Path) -> apsw.Connection:
+def open_reader(path: Path, opening: Opening = DURABLE) -> apsw.Connection:
     """A connection that can only read what is committed. Raises StoreRefused."""
     try:
-        connection = apsw.Connection(str(path))
+        connection = apsw.Connection(str(path), vfs=opening.vfs)
         connection.set_busy_timeout(5000)
         for pragma in _READER_PRAGMAS:
             connection.execute(pragma).fetchall()

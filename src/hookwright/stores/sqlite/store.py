@@ -11,7 +11,7 @@ import apsw
 from hookwright.store import Command, Once, Query, Remembered
 from hookwright.stores.sql import handlers
 from hookwright.stores.sqlite import nodes
-from hookwright.stores.sqlite.connections import FileLock, open_reader, open_writer
+from hookwright.stores.sqlite.connections import DURABLE, FileLock, Opening, open_reader, open_writer
 from hookwright.stores.sqlite.groups import Groups
 from hookwright.stores.sqlite.offload import InlineOffload, Offload, ThreadOffload
 from hookwright.stores.sqlite.readers import Reader, Readers
@@ -25,11 +25,11 @@ R = TypeVar("R")
 class SqliteStore:
     """Made by `open_store`; used from the event loop that made it."""
 
-    def __init__(self, path: Path, *, threads: bool = True) -> None:
+    def __init__(self, path: Path, *, threads: bool = True, opening: Opening = DURABLE) -> None:
         """Raises StoreRefused. Without `threads` everything runs in the loop: for simulations."""
         self._lock = FileLock(path)
         try:
-            self._writer, urgent, patient = _open(path)
+            self._writer, urgent, patient = _open(path, opening)
         except BaseException:
             self._lock.release()
             raise
@@ -65,12 +65,12 @@ class SqliteStore:
         self._lock.release()
 
 
-def _open(path: Path) -> list[apsw.Connection]:
+def _open(path: Path, opening: Opening) -> list[apsw.Connection]:
     """For the writer and for each reader, or none of them. Raises StoreRefused."""
     with ExitStack() as opened:
         connections = []
         for open_one in (open_writer, open_reader, open_reader):
-            connections.append(open_one(path))
+            connections.append(open_one(path, opening))
             opened.callback(connections[-1].close)
         opened.pop_all()
     return connections
