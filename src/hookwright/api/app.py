@@ -23,6 +23,7 @@ from hookwright.api import (
     event_types,
     health,
     idempotency,
+    message_batch,
     message_create,
     messages,
     replays,
@@ -65,7 +66,10 @@ class ApiOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 def hot_routes(services: Services, credentials: Credentials, options: ApiOptions) -> tuple[documents.HotRoute, ...]:
     """The few routes that are worth decoding and encoding by hand."""
-    return (message_create.CreateMessageRoute(services, credentials, options.max_body).hot_route(),)
+    return (
+        message_create.CreateMessageRoute(services, credentials, options.max_body).hot_route(),
+        message_batch.CreateBatchRoute(services, credentials, options.max_body).hot_route(),
+    )
 
 
 def create_app(services: Services, options: ApiOptions) -> ASGIApp:

@@ -76,13 +76,16 @@ def too_large(most: int) -> PayloadTooLarge:
     return PayloadTooLarge(f"The request is larger than {most} bytes (HOOKWRIGHT_MAX_MESSAGE_BYTES)")
 
 
-def problems_response(problems: tuple[Problem, ...]) -> JSONResponse:
+def shown_problems(problems: tuple[Problem, ...]) -> list[dict[str, Any]]:
     """All problems, up to a number and a length: an answer does not grow with what is wrong in the request."""
     shown = problems[:MAX_PROBLEMS]
     if len(problems) > len(shown):
         shown += (Problem(("body",), f"and {len(problems) - len(shown)} more problems"),)
-    items = [{"loc": [clean(part[:MAX_PLACE]) for part in p.loc], "msg": clean(p.msg[:MAX_REASON]), "type": p.type} for p in shown]
-    return JSONResponse({"detail": items}, status_code=422)
+    return [{"loc": [clean(part[:MAX_PLACE]) for part in p.loc], "msg": clean(p.msg[:MAX_REASON]), "type": p.type} for p in shown]
+
+
+def problems_response(problems: tuple[Problem, ...]) -> JSONResponse:
+    return JSONResponse({"detail": shown_problems(problems)}, status_code=422)
 
 
 def caller_error_response(error: CallerError) -> JSONResponse:

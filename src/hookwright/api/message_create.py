@@ -7,17 +7,16 @@ what is stored, signed, sent and shown. A plain ASGI endpoint: its errors are ra
 from typing import Any
 
 import msgspec
-from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from hookwright.api.applications import create_on_the_fly
-from hookwright.api.auth import SCHEME, caller_of, require, require_organization, single
+from hookwright.api.auth import caller_of, require, require_organization, single
 from hookwright.api.documents import HotRoute
-from hookwright.api.errors import documented, too_large
-from hookwright.api.idempotency import PARAMETER, once_of
+from hookwright.api.hot import operation, read_body, respond
+from hookwright.api.idempotency import once_of
 from hookwright.api.message_models import NOTHING, show_content
-from hookwright.api.message_new import SCHEMAS, MessageIn, decode, payload_of, read
+from hookwright.api.message_new import SCHEMAS, decode_message, payload_of, read
 from hookwright.api.timestamps import rfc3339
 from hookwright.domain.credentials import Principal
 from hookwright.engine.credentials import Credentials
@@ -43,7 +42,7 @@ class MessageOut(msgspec.Struct, rename="camel"):
     timestamp: str
 
 
-class _Kept(msgspec.Struct, array_like=True):
+class Kept(msgspec.Struct, array_like=True):
     """What an idempotency key remembers; the rest of the answer stands in the repeated request itself."""
 
     id: str
@@ -51,7 +50,7 @@ class _Kept(msgspec.Struct, array_like=True):
 
 
 _encode = msgspec.json.Encoder().encode
-_kept = msgspec.json.Decoder(_Kept)
+_kept = msgspec.json.Decoder(Kept)
 
 
 class CreateMessageRoute:
@@ -72,33 +71,34 @@ class CreateMessageRoute:
         principal = await caller_of(self._services, self._credentials, scope["headers"])
         require_organization(principal, "message:write")
         body = await read_body(receive, headers, self._max_body)
-        message = decode(body)
+        message = decode_message(body)
         shown = payload_of(message)
         new = read(message, shown)
-        loaded = await self._application(principal, scope["path_params"]["app_id"], message)
+        loaded = await application_of(self._services, principal, scope["path_params"]["app_id"], message.application)
         key = single(scope["headers"], b"idempotency-key")
         once = None if key is None else once_of(
             key=key, principal=principal, method="POST", path=scope["path"], query=b"", body=body,
-            now=self._services.clock.now(), remember=_remember,
+            now=self._services.clock.now(), remember=keep,
         )  # fmt: skip
         result = await self._services.ingest.accept(loaded, new, once)
-        kept = _kept.decode(result.answer) if isinstance(result, Remembered) else _Kept(result.message.id, result.message.created_at)
+        kept = kept_of(result)
         payload = NOTHING if not with_content else msgspec.Raw(shown) if new.content.body is shown else show_content(new.content)
         answer = MessageOut(
             kept.id, message.event_id, message.event_type, payload, message.channels, rfc3339(kept.created_at)
         )  # fmt: skip
         await respond(send, 202, _encode(answer), replayed=isinstance(result, Remembered))
 
-    async def _application(self, principal: Principal, ref: str, message: MessageIn) -> LoadedApplication:
-        """The application that the path names, made on the fly if the request brings it. Raises NotFound, Forbidden, Invalid."""
-        loaded = await self._services.directory.application(principal.organization, ref)
-        if loaded is None and message.application is not None:
-            require(principal, "application:write")
-            await create_on_the_fly(self._services, principal.organization, ref, message.application)
-            loaded = await self._services.directory.application(principal.organization, ref)
-        if loaded is None:
-            raise NotFound
-        return loaded
+
+async def application_of(services: Services, principal: Principal, ref: str, fresh: dict[str, Any] | None) -> LoadedApplication:
+    """The application that the path names, made on the fly if the request brings it. Raises NotFound, Forbidden, Invalid."""
+    loaded = await services.directory.application(principal.organization, ref)
+    if loaded is None and fresh is not None:
+        require(principal, "application:write")
+        await create_on_the_fly(services, principal.organization, ref, fresh)
+        loaded = await services.directory.application(principal.organization, ref)
+    if loaded is None:
+        raise NotFound
+    return loaded
 
 
 def _with_content(query: bytes) -> bool:
@@ -113,68 +113,25 @@ def _with_content(query: bytes) -> bool:
     return True
 
 
-def _remember(created: Created) -> bytes:
-    return _encode(_Kept(created.message.id, created.message.created_at))
+def keep(created: Created) -> bytes:
+    """What an idempotency key remembers of it."""
+    return _encode(Kept(created.message.id, created.message.created_at))
 
 
-async def read_body(receive: Receive, headers: dict[bytes, bytes], most: int) -> bytes:
-    """The request's body, at most `most` bytes of it in memory. Raises PayloadTooLarge."""
-    declared = headers.get(b"content-length", b"0")
-    if declared.isdigit() and int(declared) > most:
-        raise too_large(most)
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    if not message.get("more_body", False) and message["type"] == "http.request":
-        return body
-    parts, size = [body], len(body)
-    while message.get("more_body", False):
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-        if size > most:
-            raise too_large(most)
-    return b"".join(parts)
+def kept_of(result: Created | Remembered) -> Kept:
+    return _kept.decode(result.answer) if isinstance(result, Remembered) else Kept(result.message.id, result.message.created_at)
 
 
-async def respond(send: Send, status: int, body: bytes, *, replayed: bool) -> None:
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    if replayed:
-        headers.append((b"idempotency-replayed", b"true"))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
-
-
-def _operation() -> dict[str, Any]:
-    answers: dict[str, Any] = {
-        str(status): {
-            "description": shape["description"],
-            "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{shape['model'].__name__}"}}},
-        }
-        for status, shape in documented().items()
-    }
-    answers["202"] = {
-        "description": "The message and all its deliveries are committed",
-        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/MessageOut"}}},
-    }
-    return {
-        "tags": ["Message"],
-        "summary": "Create Message",
-        "description": "Keeps the message and a delivery for every endpoint that wants it, then answers; sending follows at once.",
-        "operationId": "v1.message.create",
-        "security": [{SCHEME: []}],
-        "parameters": [
-            {"name": "app_id", "in": "path", "required": True, "schema": {"type": "string"}, "description": "The application's id or uid"},
-            {
-                "name": "with_content", "in": "query", "schema": {"type": "boolean", "default": True},
-                "description": "Whether the answer shows the payload",
-            },
-            PARAMETER,
-        ],
-        "requestBody": {"required": True, "content": {"application/json": {"schema": {"$ref": "#/components/schemas/MessageIn"}}}},
-        "responses": answers,
-    }  # fmt: skip
-
-
-OPERATION = _operation()
+OPERATION = operation(
+    summary="Create Message",
+    description="Keeps the message and a delivery for every endpoint that wants it, then answers; sending follows at once.",
+    identity="v1.message.create",
+    body="MessageIn",
+    answers={"202": ("The message and all its deliveries are committed", "MessageOut")},
+    parameters=[
+        {
+            "name": "with_content", "in": "query", "schema": {"type": "boolean", "default": True},
+            "description": "Whether the answer shows the payload",
+        },
+    ],
+)  # fmt: skip

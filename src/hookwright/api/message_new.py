@@ -1,7 +1,7 @@
 """What a message to be created must look like: decoding, every rule, and where a mistake is."""
 
 import re
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -12,6 +12,7 @@ from hookwright.domain.payloads import problem
 from hookwright.engine.ingest import DAY, NewMessage
 from hookwright.errors import Invalid, Problem
 
+T = TypeVar("T")
 MAX_CHANNELS = 5
 MIN_RETENTION_DAYS, MAX_RETENTION_DAYS = 5, 90
 HOUR = 3_600_000
@@ -50,10 +51,15 @@ class MessageIn(msgspec.Struct, rename="camel"):
 _decoder = msgspec.json.Decoder(MessageIn)
 
 
-def decode(body: bytes) -> MessageIn:
+def decode_message(body: bytes) -> MessageIn:
+    """Raises Invalid, as `decode`."""
+    return decode(body, _decoder)
+
+
+def decode(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
     """Raises Invalid: not JSON, a field of the wrong type, a field that is missing."""
     try:
-        return _decoder.decode(body)
+        return decoder.decode(body)
     except msgspec.ValidationError as error:
         raise Invalid(_located(str(error))) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
