@@ -81,17 +81,20 @@ def _pack(result: tuple[Application, bool]) -> bytes:
     return Answer.pack(201 if created else 200, show(application))
 
 
-async def create_on_the_fly(services: Services, organization: str, ref: str, raw: object) -> None:
-    """Make the application that a request brings along for the path that it uses. Raises Invalid.
-
-    Its uid is the path's, or the next request with that path would not find it. If somebody else makes it at the same
-    moment, theirs is as good.
-    """
+def read_application(raw: object) -> ApplicationIn:
+    """The application that a request brings along for the path that it uses. Raises Invalid."""
     try:
-        body = raw if isinstance(raw, ApplicationIn) else ApplicationIn.model_validate(raw)
+        return ApplicationIn.model_validate(raw)
     except ValidationError as error:
         found = (Problem(("body", "application", *map(str, item["loc"])), item["msg"], item["type"]) for item in error.errors())
         raise Invalid(*found) from error
+
+
+async def create_on_the_fly(services: Services, organization: str, ref: str, body: ApplicationIn) -> None:
+    """Make it. Its uid is the path's, or the next request with that path would not find it. Raises Invalid.
+
+    If somebody else makes it at the same moment, theirs is as good.
+    """
     if body.uid is None:
         msg = "an application that is made on the fly needs a uid, the same as in the path"
         raise Invalid.at("body", "application", "uid", msg=msg, type="application_uid_missing")

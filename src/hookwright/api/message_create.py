@@ -10,7 +10,7 @@ import msgspec
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from hookwright.api.applications import create_on_the_fly
+from hookwright.api.applications import create_on_the_fly, read_application
 from hookwright.api.auth import caller_of, require, require_organization, single
 from hookwright.api.documents import HotRoute
 from hookwright.api.hot import operation, read_body, respond
@@ -91,10 +91,11 @@ class CreateMessageRoute:
 
 async def application_of(services: Services, principal: Principal, ref: str, fresh: dict[str, Any] | None) -> LoadedApplication:
     """The application that the path names, made on the fly if the request brings it. Raises NotFound, Forbidden, Invalid."""
+    body = None if fresh is None else read_application(fresh)
     loaded = await services.directory.application(principal.organization, ref)
-    if loaded is None and fresh is not None:
+    if loaded is None and body is not None:
         require(principal, "application:write")
-        await create_on_the_fly(services, principal.organization, ref, fresh)
+        await create_on_the_fly(services, principal.organization, ref, body)
         loaded = await services.directory.application(principal.organization, ref)
     if loaded is None:
         raise NotFound
