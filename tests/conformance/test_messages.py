@@ -10,10 +10,11 @@ from hookwright.domain.endpoints import Endpoint
 from hookwright.domain.messages import Content, Message
 from hookwright.domain.pages import PageRequest
 from hookwright.errors import Conflict, NotFound
+from hookwright.store import Once, Remembered
 from hookwright.store.applications import DeleteApplication
 from hookwright.store.deliveries import ClaimDue, Forget
 from hookwright.store.endpoints import DeleteEndpoint
-from hookwright.store.messages import CreateMessage, FindMessage, ListDestinations
+from hookwright.store.messages import Created, CreateMessage, CreateMessages, FindMessage, ListDestinations, ListMessages
 
 from .conftest import OpenStore
 from .makers import HOUR, ORG, OWNER, World, check
@@ -160,5 +161,66 @@ def test_forgetting_takes_no_more_than_its_limit(stores: OpenStore) -> None:
         for _ in range(5):
             await world.store.write(creation(world))
         assert [await world.store.write(Forget(now=world.now + 2 * HOUR, limit=2)) for _ in range(4)] == [2, 2, 1, 0]
+
+    check(stores, story)
+
+
+def test_some_messages_are_kept_together_and_each_is_judged_by_itself(stores: OpenStore) -> None:
+    async def story(world: World) -> None:
+        endpoint = await world.endpoint()
+        await world.message(event_id="taken")
+        commands = [
+            creation(world, endpoint),
+            creation(world, event_id="taken"),
+            creation(world, event_id="e"),
+            creation(world, event_id="e"),
+        ]
+        results = await world.store.write(CreateMessages(messages=tuple(commands)))
+        assert [type(one) for one in results] == [Created, Conflict, Created, Conflict]
+        assert [one.deliveries for one in results if isinstance(one, Created)] == [commands[0].deliveries, ()]
+        for command, there in zip(commands, (True, False, True, False), strict=True):
+            found = await world.store.read(FindMessage(application=world.app, ref=command.message.id))
+            assert (found is not None) is there
+            assert found is None or found.content == command.content
+
+    check(stores, story)
+
+
+def test_some_messages_go_to_the_endpoints_that_are_left(stores: OpenStore) -> None:
+    async def story(world: World) -> None:
+        one, two = await world.endpoint(), await world.endpoint()
+        commands = [creation(world, one, two), creation(world, two), creation(world, one)]
+        await world.store.write(DeleteEndpoint(application=world.app, ref=one.id, now=world.now))
+        results = await world.store.write(CreateMessages(messages=tuple(commands)))
+        assert [[each.key.endpoint for each in made.deliveries] for made in results if isinstance(made, Created)] == [
+            [two.id],
+            [two.id],
+            [],
+        ]
+
+    check(stores, story)
+
+
+def test_no_message_is_kept_for_an_application_that_is_gone(stores: OpenStore) -> None:
+    async def story(world: World) -> None:
+        commands = (creation(world), creation(world))
+        await world.store.write(DeleteApplication(organization=ORG, ref=world.app, now=world.now))
+        assert [type(one) for one in await world.store.write(CreateMessages(messages=commands))] == [NotFound, NotFound]
+
+    check(stores, story)
+
+
+def test_some_messages_happen_once_for_a_key(stores: OpenStore) -> None:
+    async def story(world: World) -> None:
+        def once() -> Once[Any]:
+            return Once(key=b"k", fingerprint=b"f", remember=lambda some: b"%d" % len(some), now=world.now, expires_at=world.now + HOUR)
+
+        async def ask() -> Any:
+            return await world.store.write(CreateMessages(messages=(creation(world), creation(world))), once=once())
+
+        results = await asyncio.gather(*(ask() for _ in range(5)))
+        assert sorted(type(one).__name__ for one in results) == ["Remembered"] * 4 + ["tuple"]
+        assert {one.answer for one in results if isinstance(one, Remembered)} == {b"2"}
+        assert len((await world.store.read(ListMessages(application=world.app, page=PageRequest()))).data) == 2
 
     check(stores, story)

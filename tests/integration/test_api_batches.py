@@ -64,6 +64,17 @@ def test_a_batch_that_is_sent_again_is_answered_as_the_first_time(api: Api) -> N
     assert len(stored(api)) == 2
 
 
+def test_a_batch_is_remembered_whole_also_when_its_parts_are_cut_otherwise(api: Api, receiver: Receiver) -> None:
+    """How many messages one transaction takes depends on how many endpoints they go to."""
+    first = batch(api, *(one(payload={"n": n}) for n in range(250)), key="k")
+    for _ in range(6):
+        endpoint(api, receiver)
+    again = batch(api, *(one(payload={"n": n}) for n in range(250)), key="k")
+    assert again.json() == first.json()
+    found = api.ok("GET", "/app/a/msg", params={"limit": 250})
+    assert len(found["data"]) == 250 and found["done"]
+
+
 def test_a_key_of_another_batch_is_refused_and_nothing_is_kept(api: Api) -> None:
     batch(api, one(), key="k")
     assert problems(batch(api, one(payload={"n": 2}), key="k")) == ["header.idempotency-key"]

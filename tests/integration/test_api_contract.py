@@ -71,7 +71,8 @@ def schemathesis_run(seeded: Seeded, folder: Path, path: dict[str, str], *option
     """Everything that schemathesis can check, in a process of its own. Fails with its report."""
     command = [
         sys.executable, "-c", "from schemathesis.cli import schemathesis; schemathesis()",
-        "--config-file", str(Path(__file__).with_name("contract.toml")), "run", f"{seeded.api.server.url}/api/v1/openapi.json", "--header", f"Authorization: Bearer {seeded.api.token}",
+        "--config-file", str(Path(__file__).with_name("contract.toml")),
+        "run", f"{seeded.api.server.url}/api/v1/openapi.json", "--header", f"Authorization: Bearer {seeded.api.token}",
         "--max-examples", str(EXAMPLES), "--continue-on-failure", "--exclude-checks", BUSINESS_RULES,
         "--generation-deterministic", "--no-color", *options,
     ]  # fmt: skip

@@ -1,13 +1,11 @@
 """`POST /api/v1/app/{app_id}/msg/batch`: many messages in one request, each judged and answered by itself.
 
-A hot route like `message_create`. Every message that is accepted is committed before the answer, one by one and not all
-or none: a mistake in one of them is that one's answer. With an idempotency key a batch can be sent again as a whole after
-any failure; what was kept of it the first time is not made twice.
+A hot route like `message_create`. Every message that is accepted is committed before the answer: some at a time, each by
+itself, so that a mistake in one of them is that one's answer. With an idempotency key a batch can be sent again as a whole
+after any failure; what was kept of it the first time is not made twice.
 """
 
-import asyncio
 import hashlib
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -19,12 +17,12 @@ from hookwright.api.documents import HotRoute
 from hookwright.api.errors import shown_problems
 from hookwright.api.hot import operation, read_body, respond
 from hookwright.api.idempotency import once_of
-from hookwright.api.message_create import application_of, keep, kept_of
+from hookwright.api.message_create import application_of
 from hookwright.api.message_new import MessageIn, decode, decode_message, payload_of, read
 from hookwright.api.timestamps import rfc3339
 from hookwright.domain.credentials import Principal
 from hookwright.engine.credentials import Credentials
-from hookwright.engine.ingest import NewMessage
+from hookwright.engine.ingest import NewMessage, Some
 from hookwright.engine.services import Services
 from hookwright.errors import CallerError, Invalid, Problem, StoreUnavailable
 from hookwright.store import Once, Remembered
@@ -60,7 +58,18 @@ class _BatchOut(msgspec.Struct):
 
 _decoder = msgspec.json.Decoder(_BatchIn)
 _encode = msgspec.json.Encoder().encode
-_Result = Created | Remembered | CallerError | StoreUnavailable
+_Read = tuple[MessageIn, NewMessage]
+
+
+class _Kept(msgspec.Struct, array_like=True, omit_defaults=True):
+    """What an idempotency key remembers of one message: its id and time, or why it was refused."""
+
+    id: str = ""
+    created_at: int = 0
+    refused: _Refused | None = None
+
+
+_remembered = msgspec.json.Decoder(list[_Kept])
 
 
 class CreateBatchRoute:
@@ -83,43 +92,40 @@ class CreateBatchRoute:
         if not 1 <= len(batch.messages) <= MAX_MESSAGES:
             raise Invalid.at("body", "messages", msg=f"has {len(batch.messages)} entries; 1 to {MAX_MESSAGES} are accepted")
         loaded = await application_of(self._services, principal, scope["path_params"]["app_id"], batch.application)
-        items = [_read(raw, place) for place, raw in enumerate(batch.messages)]
-        results = await self._accept(loaded, items, self._once(scope, principal, body))
-        answers = [_shown(result, place, item) for place, (item, result) in enumerate(zip(items, results, strict=True))]
-        repeated = all(isinstance(result, Remembered) for result in results)
-        whole = all(isinstance(answer, _Accepted) for answer in answers)
-        await respond(send, 202 if whole else 207, _encode(_BatchOut(answers)), replayed=repeated)
+        read = [_read(raw, place) for place, raw in enumerate(batch.messages)]
+        sound = [one for one in read if not isinstance(one, Invalid)]
+        kept, repeated = await self._accept(loaded, [new for _, new in sound], self._once(scope, principal, body))
+        answers = iter([_answer(one, message) for one, (message, _) in zip(kept, sound, strict=True)])
+        shown = [_refused(one) if isinstance(one, Invalid) else next(answers) for one in read]
+        status = 202 if all(isinstance(one, _Accepted) for one in shown) else 207
+        await respond(send, status, _encode(_BatchOut(shown)), replayed=repeated)
 
-    def _once(self, scope: Scope, principal: Principal, body: bytes) -> Once[Created] | None:
+    def _once(self, scope: Scope, principal: Principal, body: bytes) -> Once[Some] | None:
         key = single(scope["headers"], b"idempotency-key")
         return None if key is None else once_of(
             key=key, principal=principal, method="POST", path=scope["path"], query=b"", body=body,
-            now=self._services.clock.now(), remember=keep,
+            now=self._services.clock.now(), remember=_remember,
         )  # fmt: skip
 
-    async def _accept(
-        self, loaded: LoadedApplication, items: "Sequence[tuple[MessageIn, NewMessage] | Invalid]", once: Once[Created] | None
-    ) -> list[_Result]:
-        """What became of each. Raises StoreUnavailable when nothing was kept, Invalid for a key that was used for another batch."""
-        accepting = {
-            place: self._services.ingest.accept(loaded, item[1], once and _of_item(once, place))
-            for place, item in enumerate(items)
-            if not isinstance(item, Invalid)
-        }
-        outcomes = dict(zip(accepting, await asyncio.gather(*accepting.values(), return_exceptions=True), strict=True))
-        results = [item if isinstance(item, Invalid) else outcomes[place] for place, item in enumerate(items)]
-        for result in outcomes.values():
-            if isinstance(result, BaseException) and not isinstance(result, CallerError | StoreUnavailable):
-                raise result
-            if isinstance(result, Invalid):  # a message that was read can only be refused like this for its key
-                raise result
-        unavailable = next((result for result in results if isinstance(result, StoreUnavailable)), None)
-        if unavailable is not None and not any(isinstance(result, Created | Remembered) for result in results):
-            raise unavailable
-        return results  # type: ignore[return-value]  # all else was raised
+    async def _accept(self, loaded: LoadedApplication, news: list[NewMessage], once: Once[Some] | None) -> tuple[list[_Kept], bool]:
+        """What became of each, and whether all of it was so before. Raises StoreUnavailable when nothing was kept, Invalid
+        for a key that was used for another batch.
+        """
+        kept: list[_Kept] = []
+        repeated = bool(news)
+        while len(kept) < len(news):
+            try:
+                some = await self._services.ingest.accept_some(loaded, news[len(kept) :], once and _of_part(once, len(kept)))
+            except StoreUnavailable as error:
+                if not kept:
+                    raise
+                return kept + [_Kept(refused=_Refused(503, "unavailable", f"Nothing was stored: {error}"))] * (len(news) - len(kept)), False
+            repeated = repeated and isinstance(some, Remembered)
+            kept += _remembered.decode(some.answer) if isinstance(some, Remembered) else _kept(some)
+        return kept, repeated
 
 
-def _read(raw: msgspec.Raw, place: int) -> "tuple[MessageIn, NewMessage] | Invalid":
+def _read(raw: msgspec.Raw, place: int) -> _Read | Invalid:
     """The message at this place of the batch, or what is wrong with it."""
     try:
         message = decode_message(bytes(raw))
@@ -131,21 +137,25 @@ def _read(raw: msgspec.Raw, place: int) -> "tuple[MessageIn, NewMessage] | Inval
         return Invalid(*problems)
 
 
-def _of_item(once: Once[Created], place: int) -> Once[Created]:
-    """A key of its own for each message: what was kept of a batch is remembered even if the rest of it was not."""
-    return msgspec.structs.replace(once, key=hashlib.sha256(once.key + place.to_bytes(4, "big")).digest())
+def _of_part(once: Once[Some], first: int) -> Once[Some]:
+    """A key of its own for each part, named by its first message: what was kept of a batch is remembered even if the rest was not."""
+    return msgspec.structs.replace(once, key=hashlib.sha256(once.key + first.to_bytes(4, "big")).digest())
 
 
-def _shown(result: _Result, place: int, item: "tuple[MessageIn, NewMessage] | Invalid") -> _Accepted | _Refused:
-    if isinstance(result, Created | Remembered):
-        assert not isinstance(item, Invalid)
-        message, kept = item[0], kept_of(result)
-        return _Accepted(kept.id, message.event_id, message.event_type, rfc3339(kept.created_at))
-    if isinstance(result, Invalid):
-        return _Refused(result.status, result.code, shown_problems(result.problems))
-    if isinstance(result, StoreUnavailable):
-        return _Refused(503, "unavailable", f"Nothing was stored: {result}")
-    return _Refused(result.status, result.code, result.detail)
+def _remember(results: Some) -> bytes:
+    return _encode(_kept(results))
+
+
+def _kept(results: Some) -> list[_Kept]:
+    return [_Kept(one.message.id, one.message.created_at) if isinstance(one, Created) else _Kept(refused=_refused(one)) for one in results]
+
+
+def _answer(kept: _Kept, message: MessageIn) -> _Accepted | _Refused:
+    return kept.refused or _Accepted(kept.id, message.event_id, message.event_type, rfc3339(kept.created_at))
+
+
+def _refused(error: CallerError) -> _Refused:
+    return _Refused(error.status, error.code, shown_problems(error.problems) if isinstance(error, Invalid) else error.detail)
 
 
 _TEXT = {"type": "string"}

@@ -1,6 +1,6 @@
 """Accepting a message: fan out, commit, hand over. The answer follows the commit (P1)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -10,12 +10,18 @@ from hookwright.domain.endpoints import Endpoint
 from hookwright.domain.messages import Content, Message, fan_out
 from hookwright.engine.dispatcher import Dispatcher
 from hookwright.engine.jobs import from_message
+from hookwright.errors import CallerError
 from hookwright.ids import Minter
 from hookwright.store import Once, Remembered, Store
 from hookwright.store.endpoints import LoadedApplication
-from hookwright.store.messages import Created, CreateMessage
+from hookwright.store.messages import Created, CreateMessage, CreateMessages
 
 DAY = 86_400_000
+MOST_AT_ONCE = 100
+MOST_ROWS_AT_ONCE = 500
+"""Bounds of one transaction of `accept_some`; a single message may exceed the second."""
+
+Some = tuple[Created | CallerError, ...]
 
 
 class NewMessage(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,9 +53,42 @@ class Ingest:
         """As `accept`, to this endpoint alone, whatever its filters: for examples that a person asks for."""
         return await self._commit(loaded, new, [endpoint], once)
 
+    async def accept_some(self, loaded: LoadedApplication, news: Sequence[NewMessage], once: Once[Some] | None = None) -> Some | Remembered:
+        """As `accept`, for the first of `news`: as many as one transaction should hold, and what became of each.
+
+        Raises StoreUnavailable, and Invalid as `accept`. What was remembered tells how many messages that was.
+        """
+        commands: list[CreateMessage] = []
+        rows = 0
+        try:
+            for new in news[:MOST_AT_ONCE]:
+                endpoints = fan_out(new.event_type, new.channels, loaded.endpoints)
+                rows += 1 + len(endpoints)
+                if commands and rows > MOST_ROWS_AT_ONCE:
+                    break
+                commands.append(self._command(loaded, new, endpoints))
+
+            def committed(results: Some) -> None:
+                for command, result in zip(commands, results, strict=True):
+                    if isinstance(result, Created):
+                        self._hand_over(command.content)(result)
+
+            return await self._store.write(CreateMessages(messages=tuple(commands)), once=once, on_commit=committed)
+        finally:
+            for command in commands:
+                self._unreserve(command)
+
     async def _commit(
         self, loaded: LoadedApplication, new: NewMessage, endpoints: list[Endpoint], once: Once[Created] | None
     ) -> Created | Remembered:
+        command = self._command(loaded, new, endpoints)
+        try:
+            return await self._store.write(command, once=once, on_commit=self._hand_over(new.content))
+        finally:
+            self._unreserve(command)
+
+    def _command(self, loaded: LoadedApplication, new: NewMessage, endpoints: list[Endpoint]) -> CreateMessage:
+        """With room reserved for what is claimed."""
         application = loaded.application
         ident, now = self._minter.mint_timed("msg", self._clock.now())
         message = Message(
@@ -57,12 +96,11 @@ class Ingest:
             event_id=new.event_id, channels=new.channels, created_at=now, content_expires_at=now + new.retention_ms,
         )  # fmt: skip
         deliveries = tuple(self._delivery(message, endpoint, len(new.content.body)) for endpoint in endpoints)
-        command = CreateMessage(message=message, content=new.content, deliveries=deliveries)
-        try:
-            return await self._store.write(command, once=once, on_commit=self._hand_over(new.content))
-        finally:
-            ours = sum(delivery.owner != UNOWNED for delivery in deliveries)
-            self._dispatcher.unreserve(ours, len(new.content.body))
+        return CreateMessage(message=message, content=new.content, deliveries=deliveries)
+
+    def _unreserve(self, command: CreateMessage) -> None:
+        ours = sum(delivery.owner != UNOWNED for delivery in command.deliveries)
+        self._dispatcher.unreserve(ours, len(command.content.body))
 
     def _delivery(self, message: Message, endpoint: Endpoint, size: int) -> Delivery:
         """Ours from the start (claim on insert) if it can be sent at once and there is room for it."""

@@ -6,6 +6,7 @@ from hookwright.domain.deliveries import Delivery, Status
 from hookwright.domain.endpoints import Endpoint
 from hookwright.domain.messages import Content, Message
 from hookwright.domain.pages import Page, PageRequest
+from hookwright.errors import CallerError
 from hookwright.store import Command, Query
 
 
@@ -29,6 +30,16 @@ class CreateMessage(Command[Created], frozen=True, kw_only=True):
     @property
     def weight(self) -> int:
         return 1 + len(self.deliveries)
+
+
+class CreateMessages(Command[tuple[Created | CallerError, ...]], frozen=True, kw_only=True):
+    """Some messages of one application in one transaction; for each what `CreateMessage` gives, or would have raised."""
+
+    messages: tuple[CreateMessage, ...]
+
+    @property
+    def weight(self) -> int:
+        return sum(one.weight for one in self.messages)
 
 
 class ExpungeContent(Command[None], frozen=True, kw_only=True):

@@ -27,15 +27,24 @@ MOST_ROWS = 1000
 log = logging.getLogger(__name__)
 
 
-class Item(msgspec.Struct, Generic[C]):
-    """One command of a group, and what becomes of it. An item with neither result nor error waits for the next group."""
+class Asked(msgspec.Struct, Generic[C]):
+    """One command, and what becomes of it: a result or an error; neither if it is left for the next group."""
 
     command: C
-    once: Once[Any] | None
-    on_commit: Callable[[Any], None] | None
-    answer: "asyncio.Future[Any]"
+    once: Once[Any] | None = None
     result: Any = msgspec.UNSET
     error: Exception | None = None
+
+    @property
+    def left(self) -> bool:
+        return self.result is msgspec.UNSET and self.error is None
+
+
+class Item(Asked[C], kw_only=True):
+    """One command of a group, for which somebody waits."""
+
+    on_commit: Callable[[Any], None] | None
+    answer: "asyncio.Future[Any]"
 
 
 class Batches(Generic[C]):
@@ -49,7 +58,7 @@ class Batches(Generic[C]):
     def submit(self, command: C, once: Once[Any] | None, on_commit: Callable[[Any], None] | None) -> "asyncio.Future[Any]":
         """The future of the command's result; it is set after the commit."""
         loop = asyncio.get_running_loop()
-        item = Item(command, once, on_commit, loop.create_future())
+        item = Item(command, once, on_commit=on_commit, answer=loop.create_future())
         self._waiting.append(item)
         if self._running is None:
             self._running = loop.create_task(self._run())
@@ -87,7 +96,7 @@ class Batches(Generic[C]):
             self._fail(group, unavailable(error))
         else:
             self._outage.committed()
-            later = [item for item in group if item.result is msgspec.UNSET and item.error is None]
+            later = [item for item in group if item.left]
             self._waiting.extendleft(reversed(later))
             for item in group:
                 _answer(item)

@@ -15,6 +15,7 @@ import msgspec
 from hookwright.domain.deliveries import Delivery
 from hookwright.errors import StoreUnavailable
 from hookwright.store.deliveries import ClaimedRows, Release
+from hookwright.store.messages import Created
 from hookwright.stores.postgres.connections import Line
 from hookwright.stores.postgres.db import known
 from hookwright.stores.postgres.deliveries import release
@@ -58,7 +59,11 @@ class Doubts:
 
 def claimed_by(result: Any) -> Iterable[Delivery]:
     """What a command's result says was claimed."""
-    return (row.delivery for row in result.claimed) if isinstance(result, ClaimedRows) else ()
+    if isinstance(result, ClaimedRows):
+        return (row.delivery for row in result.claimed)
+    if isinstance(result, tuple):  # of CreateMessages
+        return (delivery for one in result if isinstance(one, Created) for delivery in one.deliveries)
+    return ()
 
 
 async def _end(connection: Any, session: str) -> None:

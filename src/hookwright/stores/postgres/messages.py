@@ -1,14 +1,15 @@
 """Creating messages, a group at a time: message, content, live rows and idempotency keys in one statement (P1)."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, cast
 
 import msgspec
 
 from hookwright.domain.deliveries import UNOWNED
-from hookwright.errors import Conflict, Invalid, NotFound
-from hookwright.store.messages import Created, CreateMessage
-from hookwright.stores.postgres.batches import Item
-from hookwright.stores.postgres.db import known
+from hookwright.errors import CallerError, Conflict, Invalid, NotFound, StoreUnavailable
+from hookwright.store.messages import Created, CreateMessage, CreateMessages
+from hookwright.stores.postgres.batches import Asked
+from hookwright.stores.postgres.db import PostgresDb, known
 from hookwright.stores.postgres.nodes import NodeEnded
 from hookwright.stores.sql.idempotency import repeated
 from hookwright.stores.sql.registry import load_sql
@@ -17,7 +18,7 @@ SQL = load_sql("messages", __package__)
 _json = msgspec.json.Encoder()
 
 
-async def create(connection: Any, items: list[Item[CreateMessage]]) -> None:
+async def create(connection: Any, items: Sequence[Asked[CreateMessage]]) -> None:
     """Commit a group. Deliveries that were to be owned by a node that is one no more are refused with NodeEnded."""
     group = _apart(items)
     if any(item.once and item.command.message.event_id for item in group):
@@ -27,7 +28,19 @@ async def create(connection: Any, items: list[Item[CreateMessage]]) -> None:
         await _create(connection, group)
 
 
-def _apart(items: list[Item[CreateMessage]]) -> list[Item[CreateMessage]]:
+async def create_many(db: PostgresDb, command: CreateMessages) -> tuple[Created | CallerError, ...]:
+    """In the caller's transaction. Raises NodeEnded for all of them."""
+    items = [Asked(one) for one in command.messages]
+    left = items
+    while left:
+        await _create(db.connection, _apart(left))
+        left = [item for item in left if item.left]
+    if unavailable := next((item.error for item in items if isinstance(item.error, StoreUnavailable)), None):
+        raise unavailable
+    return tuple(cast(CallerError | None, item.error) or item.result for item in items)
+
+
+def _apart(items: Sequence[Asked[CreateMessage]]) -> list[Asked[CreateMessage]]:
     """Those that share neither a key nor an event id: the first of each. The others find it committed in the next group.
 
     Nor does a group have two owners, as when this process has just become a new node: one row is looked at to fence it.
@@ -47,7 +60,7 @@ def _apart(items: list[Item[CreateMessage]]) -> list[Item[CreateMessage]]:
     return group
 
 
-async def _create(connection: Any, group: list[Item[CreateMessage]]) -> None:
+async def _create(connection: Any, group: Sequence[Asked[CreateMessage]]) -> None:
     created = [Created(item.command.message, item.command.deliveries) for item in group]
     statement = known(SQL.create)
     values = _columns(group, created) | _delivery_columns(group)
@@ -84,7 +97,7 @@ def _left(command: CreateMessage, fanned: set[int], first: int) -> Created:
     return Created(command.message, tuple(one for d, one in enumerate(command.deliveries, first) if d in fanned))
 
 
-def _repeat(item: Item[CreateMessage], kept: tuple[bytes, bytes] | None) -> None:
+def _repeat(item: Asked[CreateMessage], kept: tuple[bytes, bytes] | None) -> None:
     """What an earlier request with this key was answered; left for the next group if it has expired just now."""
     assert item.once is not None
     if kept is None:
@@ -95,7 +108,7 @@ def _repeat(item: Item[CreateMessage], kept: tuple[bytes, bytes] | None) -> None
         item.error = error
 
 
-async def _remembered(connection: Any, items: list[Item[CreateMessage]]) -> dict[bytes, tuple[bytes, bytes]]:
+async def _remembered(connection: Any, items: Sequence[Asked[CreateMessage]]) -> dict[bytes, tuple[bytes, bytes]]:
     """(fingerprint, answer) of each key that is kept."""
     onces = [item.once for item in items if item.once is not None]
     statement = known(SQL.remembered)
@@ -104,7 +117,7 @@ async def _remembered(connection: Any, items: list[Item[CreateMessage]]) -> dict
     return {key: (fingerprint, answer) for key, fingerprint, answer in rows}
 
 
-def _columns(group: list[Item[CreateMessage]], created: list[Created]) -> dict[str, Any]:
+def _columns(group: Sequence[Asked[CreateMessage]], created: list[Created]) -> dict[str, Any]:
     messages = [item.command.message for item in group]
     contents = [item.command.content for item in group]
     onces = [item.once for item in group]
@@ -128,7 +141,7 @@ def _columns(group: list[Item[CreateMessage]], created: list[Created]) -> dict[s
     }
 
 
-def _delivery_columns(group: list[Item[CreateMessage]]) -> dict[str, Any]:
+def _delivery_columns(group: Sequence[Asked[CreateMessage]]) -> dict[str, Any]:
     """`owner` is the node that claims some of them, or nobody."""
     deliveries = [(n, delivery) for n, item in enumerate(group) for delivery in item.command.deliveries]
     return {

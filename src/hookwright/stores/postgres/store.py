@@ -9,14 +9,14 @@ moves rows that are its own (claims, slices of the janitor) locks them and passe
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar, cast, overload
 
 from hookwright.errors import CallerError
 from hookwright.store import Command, Once, Query, Remembered
 from hookwright.store.deliveries import CancelDeliveries, ClaimDue, ContinueRecovers, Forget, Release, Settle
-from hookwright.store.messages import CreateMessage, ExpungeContent
+from hookwright.store.messages import CreateMessage, CreateMessages, ExpungeContent
 from hookwright.store.nodes import CloseNode, OpenNode, RenewLease, TakeOver
 from hookwright.stores.postgres import deliveries, messages, nodes, retention
 from hookwright.stores.postgres.batches import Batches, Item
@@ -30,7 +30,7 @@ from hookwright.stores.postgres.servers import check_server
 from hookwright.stores.sql import handlers
 from hookwright.stores.sql.db import UniqueViolated
 from hookwright.stores.sql.idempotency import perform
-from hookwright.stores.sql.registry import READERS
+from hookwright.stores.sql.registry import READERS, WRITERS
 
 R = TypeVar("R")
 log = logging.getLogger(__name__)
@@ -39,15 +39,16 @@ LINES = 3
 URGENT_LINES = 2
 TRIES = 5
 
-OWN: dict[type, Callable[[PostgresDb, Any], Awaitable[Any]]] = {
+OWN: dict[type, Callable[[Any, Any], Coroutine[Any, Any, Any]]] = {
     OpenNode: nodes.open_node,
     TakeOver: nodes.take_over,
     CloseNode: nodes.close_node,
     ClaimDue: deliveries.claim_due,
     Forget: retention.forget,
+    CreateMessages: messages.create_many,
 }
 """Commands that are carried out differently here."""
-LOOSE = frozenset({*OWN, CancelDeliveries, ContinueRecovers, ExpungeContent})
+LOOSE = frozenset({*OWN, CancelDeliveries, ContinueRecovers, ExpungeContent} - {CreateMessages})
 """Commands that lock what they change: with them nothing is gained by serializability, and much is lost."""
 URGENT: tuple[type, ...] = (OpenNode, TakeOver, CloseNode)
 """Commands for which deliveries wait: they do not wait behind lists."""
@@ -64,6 +65,7 @@ class PostgresStore:
         self._settling = Line(address)
         self._renewing = Line(address)
         self._changes = Lines(address, LINES)
+        self._bulk = Lines(address, 1)
         self._lists = Lines(address, LINES)
         self._urgent = Lines(address, URGENT_LINES)
         self._messages = Batches[CreateMessage](self._accepting, self._create)
@@ -115,14 +117,13 @@ class PostgresStore:
             try:
                 async with connection.transaction(isolation=isolation):
                     db = PostgresDb(connection)
-                    own = OWN.get(type(command))
-                    result = await (own(db, command) if own is not None else perform(db, command, once))
+                    result = await perform(db, OWN.get(type(command)) or WRITERS[type(command)], command, once)
             except BaseException:
                 self._doubts.add(connection, claimed_by(result))
                 raise
             return result
 
-        lines = self._urgent if type(command) in URGENT else self._changes
+        lines = self._urgent if type(command) in URGENT else self._bulk if type(command) is CreateMessages else self._changes
         tries, beaten = 0, False
         while True:
             try:
@@ -157,7 +158,7 @@ class PostgresStore:
 
     async def close(self) -> None:
         await self._messages.drain()
-        for closing in (self._accepting, self._settling, self._renewing, self._changes, self._lists, self._urgent):
+        for closing in (self._accepting, self._settling, self._renewing, self._changes, self._bulk, self._lists, self._urgent):
             await closing.close()
 
 

@@ -5,17 +5,16 @@ from typing import Any
 from hookwright.errors import Invalid
 from hookwright.store import Command, Once, Remembered
 from hookwright.stores.sql.db import Db
-from hookwright.stores.sql.registry import WRITERS, load_sql
+from hookwright.stores.sql.registry import Handler, load_sql
 
 SQL = load_sql("idempotency_keys")
 
 
-async def perform(db: Db, command: Command[Any], once: Once[Any] | None) -> Any:
-    """Carry a command out, or find what an earlier request with its key was answered (Remembered).
+async def perform(db: Db, handler: Handler, command: Command[Any], once: Once[Any] | None) -> Any:
+    """Carry a command out by its handler, or find what an earlier request with its key was answered (Remembered).
 
     Raises what the command raises, and Invalid when the key was used for another request.
     """
-    handler = WRITERS[type(command)]
     if once is None:
         return await handler(db, command)
     kept = await db.first(SQL.find, (once.key, once.now))

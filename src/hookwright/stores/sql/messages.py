@@ -3,8 +3,9 @@
 import msgspec
 
 from hookwright.domain.deliveries import Delivery
-from hookwright.errors import Conflict, NotFound
-from hookwright.store.messages import Created, CreateMessage
+from hookwright.domain.messages import Message
+from hookwright.errors import CallerError, Conflict, NotFound
+from hookwright.store.messages import Created, CreateMessage, CreateMessages
 from hookwright.stores.sql.db import Db
 from hookwright.stores.sql.registry import load_sql, writes
 
@@ -14,9 +15,32 @@ _json = msgspec.json.Encoder()
 
 @writes(CreateMessage)
 async def create(db: Db, command: CreateMessage) -> Created:
-    message, content = command.message, command.content
-    if await db.first(SQL.application_alive, (message.organization, message.application)) is None:
+    if not await _alive(db, command.message):
         raise NotFound
+    return await _create(db, command)
+
+
+@writes(CreateMessages)
+async def create_many(db: Db, command: CreateMessages) -> tuple[Created | CallerError, ...]:
+    if not await _alive(db, command.messages[0].message):
+        return tuple(NotFound() for _ in command.messages)
+    results: list[Created | CallerError] = []
+    for one in command.messages:
+        try:
+            results.append(await _create(db, one))
+        except Conflict as error:
+            results.append(error)
+    return tuple(results)
+
+
+async def _alive(db: Db, message: Message) -> bool:
+    """Whether its application is."""
+    return await db.first(SQL.application_alive, (message.organization, message.application)) is not None
+
+
+async def _create(db: Db, command: CreateMessage) -> Created:
+    """Raises Conflict before anything is written."""
+    message, content = command.message, command.content
     if message.event_id is not None and not await db.run(SQL.take_event_id, (message.application, message.event_id, message.id)):
         raise Conflict(f"eventId: a message with the id {message.event_id!r} exists in this application")
     channels = _json.encode(message.channels).decode() if message.channels else None

@@ -26,6 +26,7 @@ from hookwright.store import Command, Once, Remembered
 from hookwright.stores.sql.db import carry_out
 from hookwright.stores.sql.idempotency import perform
 from hookwright.stores.sql.outages import Outage
+from hookwright.stores.sql.registry import WRITERS
 from hookwright.stores.sqlite.db import SqliteDb
 from hookwright.stores.sqlite.offload import Offload
 
@@ -123,7 +124,7 @@ class Groups:
         execute = self._connection.execute
         execute("savepoint item")
         try:
-            item.result = carry_out(perform(self._db, item.command, item.once))
+            item.result = carry_out(perform(self._db, WRITERS[type(item.command)], item.command, item.once))
         except _GROUP_FAULTS:
             raise
         except Exception as error:
