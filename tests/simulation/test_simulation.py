@@ -14,9 +14,10 @@ import pytest
 from hookwright.store.deliveries import Resend
 from hookwright.stores.sql import deliveries
 from hookwright.stores.sql.db import Db
+from hookwright.stores.sql.items import answer
 from hookwright.stores.sql.registry import WRITERS
 from hookwright.stores.sqlite import nodes
-from hookwright.stores.sqlite.groups import Groups, _answer
+from hookwright.stores.sqlite.groups import Groups
 from tests.simulation.model import Violation
 from tests.simulation.scenario import simulate
 
@@ -69,7 +70,7 @@ def test_an_acknowledgement_before_the_commit_is_found(monkeypatch: pytest.Monke
             for item in group:
                 self._carry_out(item)
             for item in group:
-                _answer(item)
+                answer(item)
             await self._offload.run(self._sync)
         except apsw.Error as error:
             self._fail(group, error)

@@ -13,38 +13,16 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeVar
 
-import msgspec
-
-from hookwright.errors import CallerError, StoreUnavailable
-from hookwright.store import Command, Once, Remembered
+from hookwright.errors import StoreUnavailable
+from hookwright.store import Command, Once
 from hookwright.stores.postgres.connections import Line
 from hookwright.stores.postgres.faults import LOST, PASSING, unavailable
+from hookwright.stores.sql.items import Item, answer, cut_group, refuse
 from hookwright.stores.sql.outages import Outage
 
 C = TypeVar("C", bound=Command[Any])
-MOST_PER_GROUP = 128
 MOST_ROWS = 1000
 log = logging.getLogger(__name__)
-
-
-class Asked(msgspec.Struct, Generic[C]):
-    """One command, and what becomes of it: a result or an error; neither if it is left for the next group."""
-
-    command: C
-    once: Once[Any] | None = None
-    result: Any = msgspec.UNSET
-    error: Exception | None = None
-
-    @property
-    def left(self) -> bool:
-        return self.result is msgspec.UNSET and self.error is None
-
-
-class Item(Asked[C], kw_only=True):
-    """One command of a group, for which somebody waits."""
-
-    on_commit: Callable[[Any], None] | None
-    answer: "asyncio.Future[Any]"
 
 
 class Batches(Generic[C]):
@@ -72,17 +50,9 @@ class Batches(Generic[C]):
     async def _run(self) -> None:
         try:
             while self._waiting:
-                await self._commit(self._next_group())
+                await self._commit(cut_group(self._waiting, MOST_ROWS))
         finally:
             self._running = None
-
-    def _next_group(self) -> list[Item[C]]:
-        group, rows = [self._waiting.popleft()], 0
-        rows += group[0].command.weight
-        while self._waiting and len(group) < MOST_PER_GROUP and rows + self._waiting[0].command.weight <= MOST_ROWS:
-            group.append(self._waiting.popleft())
-            rows += group[-1].command.weight
-        return group
 
     async def _commit(self, group: list[Item[C]]) -> None:
         try:
@@ -99,27 +69,8 @@ class Batches(Generic[C]):
             later = [item for item in group if item.left]
             self._waiting.extendleft(reversed(later))
             for item in group:
-                _answer(item)
+                answer(item)
 
     def _fail(self, group: list[Item[C]], error: StoreUnavailable) -> None:
         self._outage.refused(len(group), error)
-        for item in group:
-            if not item.answer.done():
-                item.answer.set_exception(error)
-
-
-def _answer(item: Item[Any]) -> None:
-    """Tell of a command whose group is committed. No callback may keep the others of its group from their answers."""
-    if item.error is not None:
-        if not isinstance(item.error, CallerError | StoreUnavailable):
-            log.error("command %s failed", type(item.command).__name__, exc_info=item.error)
-        if not item.answer.done():
-            item.answer.set_exception(item.error)
-    elif item.result is not msgspec.UNSET:
-        if item.on_commit is not None and not isinstance(item.result, Remembered):
-            try:
-                item.on_commit(item.result)
-            except Exception:
-                log.exception("what should follow the commit of %s failed", type(item.command).__name__)
-        if not item.answer.done():
-            item.answer.set_result(item.result)
+        refuse(group, error)

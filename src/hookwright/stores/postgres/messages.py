@@ -8,10 +8,10 @@ import msgspec
 from hookwright.domain.deliveries import UNOWNED
 from hookwright.errors import CallerError, Conflict, Invalid, NotFound, StoreUnavailable
 from hookwright.store.messages import Created, CreateMessage, CreateMessages
-from hookwright.stores.postgres.batches import Asked
 from hookwright.stores.postgres.db import PostgresDb, known
 from hookwright.stores.postgres.nodes import NodeEnded
 from hookwright.stores.sql.idempotency import repeated
+from hookwright.stores.sql.items import Asked
 from hookwright.stores.sql.registry import load_sql
 
 SQL = load_sql("messages", __package__)

@@ -8,7 +8,6 @@ moves rows that are its own (claims, slices of the janitor) locks them and passe
 """
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar, cast, overload
@@ -19,7 +18,7 @@ from hookwright.store.deliveries import CancelDeliveries, ClaimDue, ContinueReco
 from hookwright.store.messages import CreateMessage, CreateMessages, ExpungeContent
 from hookwright.store.nodes import CloseNode, OpenNode, RenewLease, TakeOver
 from hookwright.stores.postgres import deliveries, messages, nodes, retention
-from hookwright.stores.postgres.batches import Batches, Item
+from hookwright.stores.postgres.batches import Batches
 from hookwright.stores.postgres.connections import Address, Line, Lines, opening
 from hookwright.stores.postgres.db import PostgresDb
 from hookwright.stores.postgres.doubts import Doubts, claimed_by
@@ -30,10 +29,10 @@ from hookwright.stores.postgres.servers import check_server
 from hookwright.stores.sql import handlers
 from hookwright.stores.sql.db import UniqueViolated
 from hookwright.stores.sql.idempotency import perform
+from hookwright.stores.sql.items import Item, tell
 from hookwright.stores.sql.registry import READERS, WRITERS
 
 R = TypeVar("R")
-log = logging.getLogger(__name__)
 LINES = 3
 """For changes, and as many for lists: neither can keep the other waiting."""
 URGENT_LINES = 2
@@ -98,11 +97,7 @@ class PostgresStore:
         if isinstance(command, TakeOver) and self._doubts:
             async with self._urgent.one() as line:
                 result += await _translated(self._doubts.resolve(line))
-        if on_commit is not None and not isinstance(result, Remembered):
-            try:
-                on_commit(result)
-            except Exception:
-                log.exception("what should follow the commit of %s failed", type(command).__name__)
+        tell(command, on_commit, result)
         return result
 
     async def _renew(self, command: RenewLease) -> bool:

@@ -19,18 +19,17 @@ from contextlib import suppress
 from typing import Any
 
 import apsw
-import msgspec
 
-from hookwright.errors import CallerError, StoreUnavailable
-from hookwright.store import Command, Once, Remembered
+from hookwright.errors import StoreUnavailable
+from hookwright.store import Command, Once
 from hookwright.stores.sql.db import carry_out
 from hookwright.stores.sql.idempotency import perform
+from hookwright.stores.sql.items import Item, answer, cut_group, refuse
 from hookwright.stores.sql.outages import Outage
 from hookwright.stores.sql.registry import WRITERS
 from hookwright.stores.sqlite.db import SqliteDb
 from hookwright.stores.sqlite.offload import Offload
 
-MOST_PER_GROUP = 128
 MOST_ROWS = 500
 """About 20 ms of statements. A command of more rows than that (a fan-out to thousands) is a group of its own."""
 BRIEF_ROWS = 8
@@ -46,20 +45,11 @@ _GROUP_FAULTS = (apsw.FullError, apsw.IOError, apsw.CorruptError, apsw.NoMemErro
 log = logging.getLogger(__name__)
 
 
-class _Item(msgspec.Struct):
-    command: Command[Any]
-    once: Once[Any] | None
-    on_commit: Callable[[Any], None] | None
-    answer: "asyncio.Future[Any]"
-    result: Any = None
-    error: Exception | None = None
-
-
 class Groups:
     def __init__(self, connection: apsw.Connection, offload: Offload) -> None:
         self._connection, self._db, self._offload = connection, SqliteDb(connection), offload
         self._loop = asyncio.get_running_loop()
-        self._waiting: deque[_Item] = deque()
+        self._waiting: deque[Item[Any]] = deque()
         self._running: asyncio.Task[None] | None = None
         self._log_pages = 0
         self._outage = Outage()
@@ -67,7 +57,7 @@ class Groups:
 
     def submit(self, command: Command[Any], once: Once[Any] | None, on_commit: Callable[[Any], None] | None) -> "asyncio.Future[Any]":
         """The future of the command's result; it is set after the commit."""
-        item = _Item(command, once, on_commit, self._loop.create_future())
+        item = Item(command, once, on_commit=on_commit, answer=self._loop.create_future())
         self._waiting.append(item)
         if self._running is None:
             self._running = self._loop.create_task(self._run())
@@ -81,22 +71,13 @@ class Groups:
     async def _run(self) -> None:
         try:
             while self._waiting:
-                await self._commit(self._next_group())
+                await self._commit(cut_group(self._waiting, MOST_ROWS))
                 if self._log_pages >= CHECKPOINT_PAGES:
                     await self._offload.run(self._checkpoint)
         finally:
             self._running = None
 
-    def _next_group(self) -> list[_Item]:
-        """What is committed together: cut by rows, so that the loop is never kept for long."""
-        group, rows = [self._waiting.popleft()], 0
-        rows += group[0].command.weight
-        while self._waiting and len(group) < MOST_PER_GROUP and rows + self._waiting[0].command.weight <= MOST_ROWS:
-            group.append(self._waiting.popleft())
-            rows += group[-1].command.weight
-        return group
-
-    async def _commit(self, group: list[_Item]) -> None:
+    async def _commit(self, group: list[Item[Any]]) -> None:
         try:
             if self._connection.in_transaction:
                 self._connection.execute("rollback")
@@ -114,12 +95,12 @@ class Groups:
             return
         self._outage.committed()
         for item in group:
-            _answer(item)
+            answer(item)
 
     def _sync(self) -> None:
         self._connection.execute("commit")
 
-    def _carry_out(self, item: _Item) -> None:
+    def _carry_out(self, item: Item[Any]) -> None:
         """Run one command in its savepoint; what it raises is kept for its caller."""
         execute = self._connection.execute
         execute("savepoint item")
@@ -132,17 +113,15 @@ class Groups:
             item.error = error
         execute("release item")
 
-    def _fail(self, group: list[_Item], error: Exception) -> None:
+    def _fail(self, group: list[Item[Any]], error: Exception) -> None:
         with suppress(apsw.Error):  # the next group rolls back again before it begins
             if self._connection.in_transaction:
                 self._connection.execute("rollback")
         self._outage.refused(len(group), error)
         cause = "the disk is full" if isinstance(error, apsw.FullError) else str(error)
-        for item in group:
-            if not item.answer.done():
-                unavailable = StoreUnavailable(f"the database cannot take writes now: {cause}")
-                unavailable.__cause__ = error
-                item.answer.set_exception(unavailable)
+        unavailable = StoreUnavailable(f"the database cannot take writes now: {cause}")
+        unavailable.__cause__ = error
+        refuse(group, unavailable)
 
     def _note_log_size(self, _: apsw.Connection, __: str, pages: int) -> int:
         self._log_pages = pages
@@ -155,20 +134,3 @@ class Groups:
             self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
         except apsw.Error as error:
             log.warning("checkpoint failed, the log goes on growing until one succeeds: %s", error)
-
-
-def _answer(item: _Item) -> None:
-    """Tell of a command whose group is committed. No callback may keep the others of its group from their answers."""
-    if item.error is not None:
-        if not isinstance(item.error, CallerError):
-            log.error("command %s failed", type(item.command).__name__, exc_info=item.error)
-        if not item.answer.done():
-            item.answer.set_exception(item.error)
-        return
-    if item.on_commit is not None and not isinstance(item.result, Remembered):
-        try:
-            item.on_commit(item.result)
-        except Exception:
-            log.exception("what should follow the commit of %s failed", type(item.command).__name__)
-    if not item.answer.done():
-        item.answer.set_result(item.result)
