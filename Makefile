@@ -27,8 +27,8 @@ format: .venv/dev  ## write the code as `check` wants it
 simulate: .venv/dev  ## a thousand simulated schedules of crashes and failures; SEED=N replays one
 	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds 1000)
 
-torture: .venv/dev  ## kill -9 under load, thirty times
-	$(BIN)/python -m tests.torture
+torture: .venv/dev  ## every harm under load: kills, zombies, outages, power cuts, ...; HARM=outage for one of them
+	$(BIN)/python -m tests.torture $(HARM)
 
 bench: .venv/dev  ## rates, latencies, CPU and memory; BASE=main~5 compares that commit with HEAD; ARGS="--database postgres"
 	$(BIN)/python -m bench $(if $(BASE),compare $(BASE) $(HEAD)) $(ARGS)

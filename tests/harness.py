@@ -92,6 +92,8 @@ def running_server(folder: Path, **settings: Any) -> Iterator[Server]:
 class ServerProcess:
     """`hookwright serve` in a process of its own; `start` may be called again after a kill."""
 
+    module: tuple[str, ...] = ("hookwright", "serve")
+
     def __init__(self, folder: Path, port: int, **environment: str) -> None:
         self.folder, self.port, self.url = folder, port, f"http://127.0.0.1:{port}"
         self.database = folder / "hookwright.db"
@@ -130,7 +132,7 @@ class ServerProcess:
     def spawn(self) -> "subprocess.Popen[bytes]":
         """Start, and wait for nothing."""
         with (self.folder / "server.log").open("ab") as log:
-            self.process = subprocess.Popen([sys.executable, "-m", "hookwright", "serve"], env=self._environment, stderr=log, stdout=log)
+            self.process = subprocess.Popen([sys.executable, "-m", *self.module], env=self._environment, stderr=log, stdout=log)
         return self.process
 
     def kill(self) -> None:

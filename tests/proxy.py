@@ -12,11 +12,14 @@ class Proxy:
 
     `swallow` makes a hole of the way: connections are accepted, and nothing that anybody says arrives, until `deliver`.
     Conversations in which `spared` was said go on.
+
+    `delay`: seconds by which everything that is said comes late, in both directions.
     """
 
     def __init__(self, server: int) -> None:
         self.marker: bytes | None = None
         self.at_once = False
+        self.delay = 0.0
         self.spared: bytes | None = None
         self._open = asyncio.Event()
         self._open.set()
@@ -49,6 +52,8 @@ class Proxy:
         spared = False
 
         async def through() -> None:
+            if self.delay:
+                await asyncio.sleep(self.delay)
             if not spared:
                 await self._open.wait()
 

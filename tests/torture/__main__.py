@@ -12,10 +12,14 @@ from typing import NamedTuple
 from rich.console import Console
 from rich.table import Table
 
+from tests.torture.clocks import jump
 from tests.torture.harm import fill_disk, kill, pause, small_disk, terminate
+from tests.torture.networks import break_network
 from tests.torture.nodes import kill_nodes
+from tests.torture.outages import stop_database
 from tests.torture.power import cut_power
 from tests.torture.verdict import Plan, Progress, Verdict
+from tests.torture.zombies import freeze
 
 
 class Harm(NamedTuple):
@@ -33,6 +37,10 @@ HARMS = {
     "pause": Harm(pause, 5, 5_000, 400),
     "disk": Harm(fill_disk, 3, 5_000, 400),
     "nodes": Harm(kill_nodes, 50, 100_000),
+    "zombie": Harm(freeze, 10, 12_000, 200),
+    "outage": Harm(stop_database, 20, 30_000, 200),
+    "network": Harm(break_network, 20, 20_000, 200),
+    "clock": Harm(jump, 20, 12_000, 200),
     "power": Harm(cut_power, 200),
 }
 

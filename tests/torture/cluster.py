@@ -19,13 +19,16 @@ from tests.torture.world import World
 
 NODES = ("node1", "node2", "node3")
 DATABASE = "torture"
+LEASE = 3.0
 START_SECONDS = 60.0
 
 
 class ClusterSite:
     """`reach` says at which port a node finds the database's: where there is something between them."""
 
-    def __init__(self, folder: Path, *, lease: float, reach: Callable[[int], Sequence[int]] | None = None) -> None:
+    server_type: type[ServerProcess] = ServerProcess
+
+    def __init__(self, folder: Path, *, lease: float = LEASE, reach: Callable[[int], Sequence[int]] | None = None) -> None:
         self.folder, self.lease, self.patience = folder, lease, lease + 2
         self.servers: list[ServerProcess] = []
         self.deaths: dict[int, float] = {}
@@ -41,7 +44,7 @@ class ClusterSite:
         for name, port in zip(NODES, ports, strict=True):
             (folder := self.folder / name).mkdir()
             url = f"postgresql://{name}@127.0.0.1:{port}/{DATABASE}"
-            self.servers.append(ServerProcess(folder, free_port(), HOOKWRIGHT_DATABASE=url, **environment))
+            self.servers.append(self.server_type(folder, free_port(), HOOKWRIGHT_DATABASE=url, **environment))
         asyncio.run(_migrate(self.postgres.url(DATABASE)))
         self.evidence.install()
         for server in self.servers:
@@ -63,6 +66,10 @@ class ClusterSite:
         if epoch:
             self.deaths[epoch] = died
         return epoch
+
+    def processes(self) -> list[int]:
+        """Of the nodes, in their order; 0 for one that has ended."""
+        return [server.process.pid if server.process and server.process.poll() is None else 0 for server in self.servers]
 
     def count(self, table: str) -> int:
         return self.evidence.count(table)

@@ -4,12 +4,11 @@ import random
 import time
 from pathlib import Path
 
-from tests.torture.cluster import NODES, ClusterSite, finish
+from tests.torture.cluster import LEASE, NODES, ClusterSite, finish
 from tests.torture.evidence import End
 from tests.torture.verdict import Check, Plan, Progress, Verdict, moments
 from tests.torture.world import World
 
-LEASE = 3.0
 TWICE_AT_MOST = 0.005
 """Of all deliveries. More than that says that nodes hold on to what they have finished."""
 
@@ -21,7 +20,7 @@ def kill_nodes(folder: Path, plan: Plan, progress: Progress) -> Verdict:
     """A random node each time; half of them are restarted at once, the others after up to twice the lease."""
     chance = random.Random(plan.seed)
     kills: list[_Kill] = []
-    with World(ClusterSite(folder, lease=LEASE), plan) as world:
+    with World(ClusterSite(folder), plan) as world:
         for number, moment in enumerate(moments(plan, chance), start=1):
             world.wait_acknowledged(moment)
             time.sleep(chance.random() * 0.05)

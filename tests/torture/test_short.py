@@ -2,10 +2,14 @@
 
 from pathlib import Path
 
+from tests.torture.clocks import jump
 from tests.torture.harm import kill, pause, terminate
+from tests.torture.networks import break_network
 from tests.torture.nodes import kill_nodes
+from tests.torture.outages import stop_database
 from tests.torture.power import cut_power
 from tests.torture.verdict import Plan, Verdict
+from tests.torture.zombies import freeze
 
 
 def _broken(verdict: Verdict) -> list[str]:
@@ -34,4 +38,24 @@ def test_kill_9_of_nodes_loses_nothing_and_repeats_only_what_they_had_not_settle
 
 def test_power_cuts_lose_nothing_that_was_acknowledged_and_do_where_commits_are_not_synced(tmp_path: Path) -> None:
     verdict = cut_power(tmp_path, Plan(seed=5, messages=0, rate=0, times=5), print)
+    assert _broken(verdict) == []
+
+
+def test_what_a_node_held_that_was_stopped_beyond_its_lease_it_settles_no_more(tmp_path: Path) -> None:
+    verdict = freeze(tmp_path, Plan(seed=6, messages=500, rate=150, times=1, timed=False), print)
+    assert _broken(verdict) == []
+
+
+def test_while_postgresql_is_down_nothing_is_acknowledged_and_afterwards_nothing_is_missing(tmp_path: Path) -> None:
+    verdict = stop_database(tmp_path, Plan(seed=7, messages=600, rate=150, times=1, timed=False), print)
+    assert _broken(verdict) == []
+
+
+def test_a_network_that_breaks_and_swallows_what_is_said_to_the_database_loses_nothing(tmp_path: Path) -> None:
+    verdict = break_network(tmp_path, Plan(seed=8, messages=500, rate=150, times=2, timed=False), print)
+    assert _broken(verdict) == []
+
+
+def test_clocks_that_jump_by_hours_lose_nothing_and_repeat_nothing(tmp_path: Path) -> None:
+    verdict = jump(tmp_path, Plan(seed=9, messages=400, rate=150, times=4, timed=False), print)
     assert _broken(verdict) == []

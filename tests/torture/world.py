@@ -196,7 +196,7 @@ class World(Generic[S]):
             Check("arrivals", f"{receiver.count:,}, {receiver.failed:,} answered badly on purpose", True),
             zero("lost", lost),
             Check("delivered twice", f"{twice:,} ({100 * twice / len(places):.3f} %)", True),
-            stated("answered and not settled when their server or node ended", sum(self.explained.values())),
+            stated("may come twice: not settled when their server or node ended", sum(self.explained.values())),
             zero("delivered twice without such a reason", unexplained),
             zero("at an endpoint that did not want it", len(set(receiver.arrivals) - set(places))),
             zero("deliveries with another webhook-id than was acknowledged", wrong_ids),
