@@ -107,7 +107,7 @@ def test_the_time_bounds_take_after_itself_and_leave_before_out(stores: OpenStor
 def test_a_filter_that_finds_little_ends_its_page_early_and_can_be_carried_on(stores: OpenStore) -> None:
     async def story(world: World) -> None:
         rare = await world.message(event_type="rare")
-        await asyncio.gather(*(world.message() for _ in range(1100)))
+        await asyncio.gather(*(world.message() for _ in range(700)))
         request = PageRequest(limit=1)
         rare_only = MessageFilter(event_types=frozenset({"rare"}))
         first = await world.store.read(ListMessages(application=world.app, page=request, filter=rare_only))

@@ -107,5 +107,5 @@ async def claim_due(db: PostgresDb, command: ClaimDue) -> ClaimedRows:
     for damaged in set_aside:
         key = damaged.key
         await db.run(SQL.set_aside, (command.now + SET_ASIDE_MS, key.endpoint, key.message, key.round))
-    next_due_at = (await db.all(SHARED.next_due, (command.endpoint,)))[0][0]
-    return ClaimedRows(tuple(claimed), next_due_at, tuple(set_aside))
+    next_due = await db.first(SHARED.next_due, (command.endpoint,))
+    return ClaimedRows(tuple(claimed), None if next_due is None else next_due[0], tuple(set_aside))

@@ -15,6 +15,7 @@ from hookwright.stores.sql.registry import Statement, load_sql
 _COMMENT = re.compile(r"--[^\n]*")
 _HINT = re.compile(r" indexed by \w+")
 _LIST = re.compile(r"select value from json_each\((:\w+)\)")
+_AMONG = re.compile(r"(?<!not) in \(select value from json_each\((:\w+)\)\)")
 _BLOB = re.compile(r" as blob\)")
 _NAME = re.compile(r"(?<![:\w]):([a-z_]+)")
 _NUMBER = re.compile(r"\?(\d*)")
@@ -41,6 +42,7 @@ def prepare(sql: str) -> Prepared:
 
 def _numbered(sql: str) -> Prepared:
     text = _COMMENT.sub("", sql)
+    text = _AMONG.sub(r" = any(array(select json_array_elements_text(cast(\1 as json))))", text).replace("instr(", "strpos(")
     text = _LIST.sub(r"select value from json_array_elements_text(cast(\1 as json)) as listed (value)", text)
     text = _BLOB.sub(" as bytea)", _HINT.sub("", text))
     names: dict[str, int] = {}

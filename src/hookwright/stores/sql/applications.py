@@ -11,7 +11,7 @@ from hookwright.store import CHANGED
 from hookwright.store.applications import CreateApplication, DeleteApplication, FindApplication, ListApplications, UpdateApplication
 from hookwright.stores.sql.db import Db, UniqueViolated
 from hookwright.stores.sql.decoding import texts
-from hookwright.stores.sql.keysets import gather, keyset
+from hookwright.stores.sql.keysets import each, gather, keyset
 from hookwright.stores.sql.registry import load_sql, reads, writes
 
 SQL = load_sql("applications")
@@ -57,9 +57,9 @@ async def find(db: Db, query: FindApplication) -> Application | None:
 @reads(ListApplications)
 async def list_applications(db: Db, query: ListApplications) -> Page[Application]:
     keys = keyset(query.page, "app")
-    values = {"organization": query.organization, "low": keys.low, "high": keys.high}
-    rows = db.each(SQL.list_down if keys.down else SQL.list_up, values)
-    return await gather(query.page, ((row[1], _to_application(row)) async for row in rows))
+    values = {"organization": query.organization, "limit": query.page.limit + 1} | keys.range
+    rows = await db.all(SQL.list_down if keys.down else SQL.list_up, values)
+    return await gather(query.page, each([(row[1], _to_application(row)) for row in rows]))
 
 
 async def _find(db: Db, organization: str, ref: str) -> Application | None:

@@ -1,5 +1,6 @@
 """Attempts: looked up, listed, and their responses removed. They are written where deliveries are settled."""
 
+from types import SimpleNamespace
 from typing import Any
 
 from hookwright.domain.attempts import EXPUNGED, Attempt
@@ -9,10 +10,15 @@ from hookwright.errors import NotFound
 from hookwright.store.attempts import ExpungeResponse, FindAttempt, ListAttempts
 from hookwright.stores.sql.db import Db
 from hookwright.stores.sql.decoding import member, names
-from hookwright.stores.sql.keysets import gather, keyset
+from hookwright.stores.sql.filters import filter_values, narrows
+from hookwright.stores.sql.keysets import budget, each, gather, keyset, window
 from hookwright.stores.sql.registry import load_sql, reads, writes
 
 SQL = load_sql("attempts")
+_BY_MESSAGE = SimpleNamespace(down=SQL.by_message_down, up=SQL.by_message_up, edge_down=SQL.message_edge_down, edge_up=SQL.message_edge_up)
+_BY_ENDPOINT = SimpleNamespace(
+    down=SQL.by_endpoint_down, up=SQL.by_endpoint_up, edge_down=SQL.endpoint_edge_down, edge_up=SQL.endpoint_edge_up
+)
 EVERY = 2**31
 """More than there are."""
 
@@ -39,13 +45,13 @@ async def find(db: Db, query: FindAttempt) -> Attempt | None:
 @reads(ListAttempts)
 async def list_attempts(db: Db, query: ListAttempts) -> Page[Attempt]:
     keys = keyset(query.page, "atmpt", after=query.filter.after, before=query.filter.before)
-    values = {"application": query.application, "low": keys.low, "high": keys.high}
-    if query.message is not None:
-        rows = db.each(SQL.by_message_down if keys.down else SQL.by_message_up, values | {"message": query.message})
-    else:
-        rows = db.each(SQL.by_endpoint_down if keys.down else SQL.by_endpoint_up, values | {"endpoint": query.endpoint})
-    attempts = (to_attempt(row) async for row in rows)
-    return await gather(query.page, ((attempt.id, attempt if _matches(query, attempt) else None) async for attempt in attempts))
+    statements, of = _BY_ENDPOINT if query.message is None else _BY_MESSAGE, {"endpoint": query.endpoint, "message": query.message}
+    if narrows(query.filter) or query.state is not None or query.status_class is not None or all(of.values()):
+        keys = await window(db, statements.edge_down if keys.down else statements.edge_up, of, keys, budget(query.page))
+    values: dict[str, Any] = of | keys.range | filter_values(query.filter)
+    values |= {"application": query.application, "state": query.state, "status_class": query.status_class, "limit": query.page.limit + 1}
+    attempts = map(to_attempt, await db.all(statements.down if keys.down else statements.up, values))
+    return await gather(query.page, each([(attempt.id, attempt) for attempt in attempts]), keys.edge)
 
 
 def to_attempt(row: tuple[Any, ...]) -> Attempt:
@@ -66,15 +72,4 @@ def to_attempt(row: tuple[Any, ...]) -> Attempt:
         truncated=bool(row[14]),
         started_at=row[15],
         duration_ms=row[16],
-    )
-
-
-def _matches(query: ListAttempts, attempt: Attempt) -> bool:
-    wanted = query.filter
-    return (
-        (query.endpoint is None or attempt.key.endpoint == query.endpoint)
-        and (query.state is None or attempt.state == query.state)
-        and (query.status_class is None or attempt.response_status // 100 * 100 == query.status_class)
-        and (wanted.event_types is None or attempt.event_type in wanted.event_types)
-        and (wanted.channel is None or (attempt.channels is not None and wanted.channel in attempt.channels))
     )

@@ -67,8 +67,8 @@ async def claim_due(db: Db, command: ClaimDue) -> ClaimedRows:
     for damaged in set_aside:
         key = damaged.key
         await db.run(SQL.set_aside, (command.now + SET_ASIDE_MS, key.endpoint, key.message, key.round))
-    next_due_at: Any = (await db.all(SQL.next_due, (command.endpoint,)))[0][0]
-    return ClaimedRows(tuple(claimed), next_due_at, tuple(set_aside))
+    next_due = await db.first(SQL.next_due, (command.endpoint,))
+    return ClaimedRows(tuple(claimed), None if next_due is None else next_due[0], tuple(set_aside))
 
 
 def read_claimed(command: ClaimDue, row: tuple[Any, ...]) -> Claimed:

@@ -25,7 +25,7 @@ from hookwright.store.endpoints import (
 )
 from hookwright.stores.sql.db import Db, UniqueViolated
 from hookwright.stores.sql.decoding import name_set, texts
-from hookwright.stores.sql.keysets import gather, keyset
+from hookwright.stores.sql.keysets import each, gather, keyset
 from hookwright.stores.sql.registry import load_sql, reads, writes
 
 SQL = load_sql("endpoints")
@@ -113,8 +113,9 @@ async def find_record(db: Db, query: FindEndpointRecord) -> EndpointRecord | Non
 @reads(ListEndpoints)
 async def list_endpoints(db: Db, query: ListEndpoints) -> Page[Endpoint]:
     keys = keyset(query.page, "ep")
-    rows = db.each(SQL.list_down if keys.down else SQL.list_up, {"application": query.application, "low": keys.low, "high": keys.high})
-    return await gather(query.page, ((row[1], to_endpoint(row)) async for row in rows))
+    values = {"application": query.application, "limit": query.page.limit + 1} | keys.range
+    rows = await db.all(SQL.list_down if keys.down else SQL.list_up, values)
+    return await gather(query.page, each([(row[1], to_endpoint(row)) for row in rows]))
 
 
 @reads(LoadApplication)
@@ -139,7 +140,7 @@ async def load_application(db: Db, query: LoadApplication) -> LoadedApplication 
 async def _fan_out(db: Db, application: Application) -> tuple[Endpoint, ...]:
     """The live endpoints; one by one only if they cannot be read together."""
     try:
-        return tuple(map(to_endpoint, await db.all(SQL.list_up, {"application": application.id, "low": "", "high": "~"})))
+        return tuple(map(to_endpoint, await db.all(SQL.fan_out, {"application": application.id})))
     except (Unreadable, UnicodeDecodeError):
         idents: Any = await db.all(SQL.live_ids, {"application": application.id})
         return tuple([await _as_far_as_readable(db, application, ident) for (ident,) in idents])

@@ -17,7 +17,7 @@ from hookwright.store.event_types import (
     UnknownEventTypes,
 )
 from hookwright.stores.sql.db import Db
-from hookwright.stores.sql.keysets import gather
+from hookwright.stores.sql.keysets import budget, gather
 from hookwright.stores.sql.registry import load_sql, reads, writes
 
 SQL = load_sql("event_types")
@@ -64,7 +64,8 @@ async def list_event_types(db: Db, query: ListEventTypes) -> Page[EventType]:
     down = (page.order == "descending") != page.backwards
     low = page.cursor if page.cursor is not None and not down else ""
     high = page.cursor if page.cursor is not None and down else _BEYOND
-    rows = db.each(SQL.list_down if down else SQL.list_up, {"organization": query.organization, "low": low, "high": high})
+    values = {"organization": query.organization, "low": low, "high": high, "limit": budget(page)}
+    rows = db.each(SQL.list_down if down else SQL.list_up, values)
 
     def shown(event_type: EventType) -> bool:
         return (query.include_archived or not event_type.archived) and visible(event_type, query.feature_flags)

@@ -19,17 +19,16 @@ from hookwright.store.messages import (
     ListDestinations,
     ListEndpointMessages,
     ListMessages,
-    MessageFilter,
 )
 from hookwright.stores.sql.attempts import expunge_responses
 from hookwright.stores.sql.db import Db
 from hookwright.stores.sql.decoding import names
 from hookwright.stores.sql.deliveries import cancel
 from hookwright.stores.sql.endpoints import endpoints_by_id
-from hookwright.stores.sql.keysets import Keyset, gather, keyset, replace
+from hookwright.stores.sql.filters import filter_values, narrows
+from hookwright.stores.sql.keysets import Keyset, budget, each, gather, keyset, replace, window
 from hookwright.stores.sql.registry import load_sql, reads, writes
-from hookwright.stores.sql.statuses import statuses_at_endpoint, statuses_of_message
-from hookwright.stores.sql.streams import take
+from hookwright.stores.sql.statuses import candidates_at_endpoint, statuses_at_endpoint, statuses_of_message
 
 T = TypeVar("T")
 SQL = load_sql("messages_read")
@@ -58,10 +57,12 @@ async def find(db: Db, query: FindMessage) -> FoundMessage | None:
 
 @reads(ListMessages)
 async def list_messages(db: Db, query: ListMessages) -> Page[FoundMessage]:
-    keys = _keys(query)
-    of = {"application": query.application, "low": keys.low, "high": keys.high}
-    messages = (to_message(row) async for row in db.each(SQL.list_down if keys.down else SQL.list_up, of))
-    page = await gather(query.page, ((message.id, message if _matches(query.filter, message) else None) async for message in messages))
+    keys, of = _keys(query), {"application": query.application}
+    if narrows(query.filter):
+        keys = await window(db, SQL.edge_down if keys.down else SQL.edge_up, of, keys, budget(query.page))
+    values = of | keys.range | filter_values(query.filter) | {"limit": query.page.limit + 1}
+    messages = map(to_message, await db.all(SQL.list_down if keys.down else SQL.list_up, values))
+    page = await gather(query.page, each([(message.id, message) for message in messages]), keys.edge)
     if not query.with_content:
         return replace(page, [FoundMessage(message, None) for message in page.data])
     page = await _cut(db, query, page, [message.id for message in page.data])
@@ -71,7 +72,9 @@ async def list_messages(db: Db, query: ListMessages) -> Page[FoundMessage]:
 
 @reads(ListEndpointMessages)
 async def list_endpoint_messages(db: Db, query: ListEndpointMessages) -> Page[EndpointMessage]:
-    page = await gather(query.page, _endpoint_messages(db, query))
+    of = {"application": query.application, "endpoint": query.endpoint}
+    candidates, edge = await candidates_at_endpoint(db, query.filter, of, _keys(query), query.page, query.states)
+    page = await gather(query.page, _endpoint_messages(db, query, candidates), edge)
     contents: dict[str, Content] = {}
     if query.with_content:
         page = await _cut(db, query, page, [message.id for message, _ in page.data])
@@ -110,23 +113,18 @@ def _keys(query: ListMessages | ListEndpointMessages) -> Keyset:
     return keyset(query.page, "msg", after=query.filter.after, before=query.filter.before)
 
 
-def _matches(wanted: MessageFilter, message: Message) -> bool:
-    """Whether a message passes the filter; its time bounds are those of the index range, not judged here."""
-    if wanted.event_types is not None and message.event_type not in wanted.event_types:
-        return False
-    return wanted.channel is None or (message.channels is not None and wanted.channel in message.channels)
-
-
-async def _endpoint_messages(db: Db, query: ListEndpointMessages) -> AsyncIterator[tuple[str, tuple[Message, Status] | None]]:
-    """What `gather` looks through; messages are looked up by the page, not one by one."""
-    statuses = statuses_at_endpoint(db, query.endpoint, _keys(query), query.states)
-    while chunk := [found async for found in take(statuses, query.page.limit + 1)]:
-        wanted = [ident for ident, status in chunk if status is not None]
+async def _endpoint_messages(
+    db: Db, query: ListEndpointMessages, candidates: list[str]
+) -> AsyncIterator[tuple[str, tuple[Message, Status] | None]]:
+    """What `gather` looks through; statuses and messages are looked up by the page, not one by one."""
+    most = query.page.limit + 1
+    for chunk in (candidates[start : start + most] for start in range(0, len(candidates), most)):
+        statuses = await statuses_at_endpoint(db, query.endpoint, chunk)
+        wanted = [ident for ident in chunk if query.states is None or statuses[ident].state in query.states]
         rows = await db.all(SQL.by_ids, {"application": query.application, "ids": _json(wanted)})
-        messages = {message.id: message for message in map(to_message, rows) if _matches(query.filter, message)}
-        for ident, status in chunk:
-            message = messages.get(ident)
-            yield ident, (message, status) if message is not None and status is not None else None
+        messages = {message.id: message for message in map(to_message, rows)}
+        for ident in chunk:
+            yield ident, (messages[ident], statuses[ident]) if ident in messages else None
 
 
 async def _cut(db: Db, query: ListMessages | ListEndpointMessages, page: Page[T], idents: list[str]) -> Page[T]:

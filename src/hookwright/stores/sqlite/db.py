@@ -14,10 +14,10 @@ _FAILED_KEY = re.compile(r"UNIQUE constraint failed: (\w+)\.\w+(?:, \w+\.(\w+))?
 class SqliteDb:
     def __init__(self, connection: apsw.Connection) -> None:
         self.connection = connection
-        self._execute = connection.execute
+        self._execute: Any = connection.execute
 
     async def first(self, sql: str, values: Values = ()) -> Row | None:
-        return self._execute(sql, values).fetchone()
+        return cast(Row | None, self._execute(sql, values).fetchone())
 
     async def all(self, sql: str, values: Values = ()) -> list[Row]:
         return cast(list[Row], self._execute(sql, values).fetchall())

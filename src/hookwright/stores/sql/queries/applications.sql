@@ -26,10 +26,10 @@ where organization = :organization
 select organization, id, uid, name, metadata, throttle_rate, created_at, updated_at
 from applications indexed by applications_live
 where organization = :organization and id >= :low and id < :high and deleted_at is null
-order by id
+order by id limit :limit
 
 -- name: list_down
 select organization, id, uid, name, metadata, throttle_rate, created_at, updated_at
 from applications indexed by applications_live
 where organization = :organization and id >= :low and id < :high and deleted_at is null
-order by id desc
+order by id desc limit :limit

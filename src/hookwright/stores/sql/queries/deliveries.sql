@@ -1,12 +1,18 @@
--- name: due_endpoints  (skips from endpoint to endpoint: one seek each, whatever their backlog)
+-- name: due_endpoints  (skips from endpoint to endpoint: one seek each, whatever their backlog. `order by ... limit 1` and not
+-- `min`: PostgreSQL's planner, while its statistics are older than a backlog, would rather read the whole of it)
 with recursive waiting (endpoint) as (
-  select min(endpoint) from deliveries indexed by deliveries_due where owner = 0 and endpoint > :after
+  select (
+    select endpoint from deliveries indexed by deliveries_due where owner = 0 and endpoint > :after order by endpoint, due_at limit 1
+  )
   union all
-  select (select min(endpoint) from deliveries indexed by deliveries_due where owner = 0 and endpoint > waiting.endpoint)
+  select (
+    select endpoint from deliveries indexed by deliveries_due
+    where owner = 0 and endpoint > waiting.endpoint order by endpoint, due_at limit 1
+  )
   from waiting where waiting.endpoint is not null
 )
 select waiting.endpoint,
-       (select min(due_at) from deliveries indexed by deliveries_due where owner = 0 and endpoint = waiting.endpoint)
+       (select due_at from deliveries indexed by deliveries_due where owner = 0 and endpoint = waiting.endpoint order by due_at limit 1)
 from waiting
 join endpoints on endpoints.id = waiting.endpoint and endpoints.disabled_reason is null and endpoints.deleted_at is null
 limit :limit
@@ -23,7 +29,7 @@ order by d.due_at
 limit ?
 
 -- name: next_due
-select min(due_at) from deliveries indexed by deliveries_due where endpoint = ? and owner = 0
+select due_at from deliveries indexed by deliveries_due where endpoint = ? and owner = 0 order by due_at limit 1
 
 -- name: own
 update deliveries set owner = ? where endpoint = ? and message = ? and round = ?

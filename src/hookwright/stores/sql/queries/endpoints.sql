@@ -49,7 +49,7 @@ select
   disabled_reason, created_at, updated_at
 from endpoints indexed by endpoints_live
 where application = :application and id >= :low and id < :high and deleted_at is null
-order by id
+order by id limit :limit
 
 -- name: list_down
 select
@@ -57,7 +57,15 @@ select
   disabled_reason, created_at, updated_at
 from endpoints indexed by endpoints_live
 where application = :application and id >= :low and id < :high and deleted_at is null
-order by id desc
+order by id desc limit :limit
+
+-- name: fan_out -- all of them
+select
+  application, id, organization, uid, kind, url, description, version, event_types, channels, throttle_rate, metadata,
+  disabled_reason, created_at, updated_at
+from endpoints indexed by endpoints_live
+where application = :application and deleted_at is null
+order by id
 
 -- name: live_ids
 select id from endpoints indexed by endpoints_live where application = :application and deleted_at is null order by id

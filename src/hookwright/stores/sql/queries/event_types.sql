@@ -26,13 +26,13 @@ from event_types where organization = :organization and name = :name
 select organization, name, description, archived, deprecated, schemas, feature_flags, group_name, created_at, updated_at
 from event_types
 where organization = :organization and name > :low and name < :high
-order by name
+order by name limit :limit
 
 -- name: list_down
 select organization, name, description, archived, deprecated, schemas, feature_flags, group_name, created_at, updated_at
 from event_types
 where organization = :organization and name > :low and name < :high
-order by name desc
+order by name desc limit :limit
 
 -- name: unknown
 select value from json_each(:names)

@@ -6,17 +6,27 @@ from messages
 where application = :application
   and id = coalesce((select message from event_ids where application = :application and event_id = :ref), :ref)
 
--- name: list_down
+-- name: list_down -- `event_types`: a JSON array; `channel`: as JSON, in its quotes
 select id, organization, application, event_type, event_id, channels, created_at, content_expires_at
 from messages
 where application = :application and id >= :low and id < :high
-order by id desc
+  and (cast(:event_types as text) is null or event_type in (select value from json_each(:event_types)))
+  and (cast(:channel as text) is null or instr(channels, :channel) > 0)
+order by id desc limit :limit
 
 -- name: list_up
 select id, organization, application, event_type, event_id, channels, created_at, content_expires_at
 from messages
 where application = :application and id >= :low and id < :high
-order by id
+  and (cast(:event_types as text) is null or event_type in (select value from json_each(:event_types)))
+  and (cast(:channel as text) is null or instr(channels, :channel) > 0)
+order by id limit :limit
+
+-- name: edge_down
+select id from messages where application = :application and id >= :low and id < :high order by id desc limit 1 offset :skipped
+
+-- name: edge_up
+select id from messages where application = :application and id >= :low and id < :high order by id limit 1 offset :skipped
 
 -- name: by_ids
 select id, organization, application, event_type, event_id, channels, created_at, content_expires_at

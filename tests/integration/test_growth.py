@@ -1,0 +1,151 @@
+"""What a list looks at does not grow with its table: counted by the databases themselves, so nothing depends on speed."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from bench.growth.backlogs import add_backlog
+from bench.growth.examinations import Counted, ExaminedDb, count_on_postgres, count_on_sqlite
+from bench.growth.fills import fill, opened
+from bench.growth.histories import DAY_MS
+from bench.growth.operations import operations
+from bench.growth.shapes import BIG, shape
+from hookwright.domain.organizations import DEFAULT_ORGANIZATION as ORG
+from hookwright.store import Query
+from hookwright.store.deliveries import ClaimDue, DueEndpoints
+from hookwright.store.endpoints import LoadApplication
+from hookwright.stores.postgres import deliveries as postgres_deliveries
+from hookwright.stores.postgres.connections import SESSION
+from hookwright.stores.sql import handlers, keysets
+from hookwright.stores.sql.registry import READERS
+from hookwright.stores.sqlite.connections import open_reader
+from hookwright.stores.sqlite.store import open_store
+from tests.postgres import running_postgres
+
+HANDLERS = (handlers,)
+FEW, MANY = 5_000, 20_000
+NOW = 1_760_000_000_000
+PAGE = 5
+BUDGET = 100
+"""Rows that one request may look at here: fewer than each long list has even in the smaller of the two databases."""
+MOST_ROWS = 3 * BUDGET + 20 * PAGE
+"""A list may look at its window twice, for its end and for what passes the filter, and looks up what it shows."""
+STEPS_PER_ROW = 15
+"""Of SQLite's virtual machine."""
+Cost = dict[str, Counted]
+
+
+def _quiet(_: str) -> None:
+    pass
+
+
+@pytest.fixture(autouse=True)
+def small_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keysets, "LEAST_BUDGET", BUDGET - 10 * PAGE)
+    monkeypatch.setattr(keysets, "ROWS_PER_ITEM", 10)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    folder = tmp_path_factory.mktemp("growth")
+    few, many = str(folder / "few.db"), str(folder / "many.db")
+    asyncio.run(fill(few, shape(FEW), _quiet, NOW))
+    asyncio.run(fill(many, shape(MANY), _quiet, NOW))
+    return few, many
+
+
+@pytest.fixture(scope="module")
+def servers() -> Iterator[tuple[str, str]]:
+    with running_postgres() as server:
+        server.execute("create database few", "create database many")
+        asyncio.run(fill(server.url("few"), shape(FEW), _quiet, NOW))
+        asyncio.run(fill(server.url("many"), shape(MANY), _quiet, NOW))
+        yield server.url("few"), server.url("many")
+
+
+async def _costs_on_sqlite(database: str) -> Cost:
+    async with open_store(Path(database)) as store:
+        asked = await operations(store.read, NOW - DAY_MS // 2, PAGE)
+    reader = open_reader(Path(database))
+    return {one.name: count_on_sqlite(reader, one.query) for one in asked}
+
+
+async def _costs_on_postgres(database: str) -> Cost:
+    connection = await asyncpg.connect(database, server_settings=SESSION)
+
+    async def read(query: Query[Any]) -> Any:
+        async with connection.transaction():
+            return await READERS[type(query)](ExaminedDb(connection), query)
+
+    try:
+        asked = await operations(read, NOW - DAY_MS // 2, PAGE)
+        return {one.name: await count_on_postgres(connection, one.query) for one in asked}
+    finally:
+        await connection.close()
+
+
+def _assert_does_not_grow(few: Cost, many: Cost, most: int) -> None:
+    """Bounded, and not more where there is more; what a statistic sums up are hours, not messages."""
+    for name, counted in many.items():
+        cost, before = sum(count for _, count in counted), sum(count for _, count in few[name])
+        if not name.startswith("stats"):
+            assert cost <= most, (name, counted)
+        assert cost <= 1.5 * max(before, most / 3), (name, few[name], counted)
+
+
+def test_no_list_looks_at_more_where_there_is_more_on_sqlite(files: tuple[str, str]) -> None:
+    few, many = (asyncio.run(_costs_on_sqlite(database)) for database in files)
+    _assert_does_not_grow(few, many, STEPS_PER_ROW * MOST_ROWS)
+
+
+def test_no_list_looks_at_more_where_there_is_more_on_postgresql(servers: tuple[str, str]) -> None:
+    few, many = (asyncio.run(_costs_on_postgres(database)) for database in servers)
+    _assert_does_not_grow(few, many, MOST_ROWS)
+
+
+def test_every_list_costs_something_and_names_its_statements(files: tuple[str, str]) -> None:
+    for name, counted in asyncio.run(_costs_on_sqlite(files[0])).items():
+        assert counted, name
+        assert all("." in place and steps > 0 for place, steps in counted), (name, counted)
+
+
+LIMIT = 16
+
+
+async def _claims(database: str, backlog: int) -> tuple[Counted, Counted]:
+    """What it costs to find the endpoints that have due rows, and to claim `LIMIT` rows of one with a backlog."""
+    async with opened(database, NOW - DAY_MS, NOW) as insert:
+        connection = await asyncpg.connect(database, server_settings=SESSION)
+
+        async def read(query: Query[Any]) -> Any:
+            return await READERS[type(query)](ExaminedDb(connection), query)
+
+        loaded = await read(LoadApplication(organization=ORG, ref=f"customer-{BIG}"))
+        endpoint = loaded.endpoints[0].id
+        await add_backlog(insert, [(loaded.application.id, endpoint)], backlog, NOW)
+        try:
+            found = await count_on_postgres(connection, DueEndpoints())
+            claiming = ExaminedDb(connection)
+            async with connection.transaction():
+                await connection.execute("insert into nodes (epoch, started_at, seen_at) overriding system value values (7, 0, 0)")
+                await postgres_deliveries.claim_due(claiming, ClaimDue(endpoint=endpoint, owner=7, now=NOW, limit=LIMIT, most_bytes=2**20))
+        finally:
+            await connection.close()
+    return found, claiming.counted
+
+
+def test_a_claim_looks_at_what_it_takes_however_much_is_due_on_postgresql() -> None:
+    with running_postgres() as server:
+        costs = []
+        for name, backlog in (("short", 500), ("long", 5_000)):
+            server.execute(f"create database {name}")
+            asyncio.run(fill(server.url(name), shape(500), _quiet, NOW))
+            found, claimed = asyncio.run(_claims(server.url(name), backlog))
+            costs.append((sum(count for _, count in found), sum(count for _, count in claimed)))
+        assert costs[1][0] <= costs[0][0] + 2
+        assert costs[1][1] <= costs[0][1] + 2
+        assert costs[1][1] <= 20 * LIMIT
