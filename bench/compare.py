@@ -1,8 +1,9 @@
 """`python -m bench compare BASE [HEAD]`: two commits of this project under the same load, in turn.
 
-Each round starts a real server of each side on a fresh database and warms both up. Then they take turns, A B B A: a drift
-of the machine weighs on both alike. First in a closed loop (what one delivery costs, how many there are a second), then at a
-fixed rate (how late they are). A round yields one ratio a figure; `ratios` makes a verdict of the rounds.
+Each round starts a real server of each side on a fresh database and warms both up. Then they take turns, A B B A, and B A A B
+in every second round: neither a drift of the machine nor being the first weighs on one alone. First in a closed loop (what
+one delivery costs, how many there are a second), then at a fixed rate (how late they are). A round yields one ratio a figure;
+`ratios` makes a verdict of the rounds.
 """
 
 import argparse
@@ -26,7 +27,7 @@ from bench.setup import prepare
 from bench.world import Server, SinkProcess
 
 SIDES = "AB"
-ORDER = "ABBA"
+ORDERS = ("ABBA", "BAAB")
 WARM_SECONDS = 1.5
 
 
@@ -95,19 +96,20 @@ def compare(base: Tree, head: Tree, plan: Plan, progress: Progress) -> Report:
     rounds: list[dict[str, Found]] = []
     with databases(plan.database) as stored:
         for number in range(plan.rounds):
-            rounds.append(one_round((base, head), plan, stored, f"{number + 1}"))
+            rounds.append(one_round((base, head), plan, stored, number))
             cpu = {side: rounds[-1][side]["cpu_us_per_delivery"] for side in SIDES}
             progress(f"round {number + 1} of {plan.rounds}: CPU us/delivery {cpu['A']:.0f} and {cpu['B']:.0f}")
     return report(base.name, head.name, plan, rounds)
 
 
-def one_round(trees: tuple[Tree, Tree], plan: Plan, stored: Databases, run: str) -> dict[str, Found]:
-    """The figures of both sides, each the mean of its turns."""
-    with pair(trees, stored, run) as sides:
-        for side in SIDES:
+def one_round(trees: tuple[Tree, Tree], plan: Plan, stored: Databases, number: int) -> dict[str, Found]:
+    """The figures of both sides, each the mean of its turns. `number` counts from 0."""
+    order = ORDERS[number % 2]
+    with pair(trees, stored, order[:2], number) as sides:
+        for side in order[:2]:
             sides[side].turn(plan, rate=None, seconds=min(WARM_SECONDS, plan.seconds))
-        closed = _turns(sides, lambda side: side.turn(plan, rate=None, seconds=plan.seconds))
-        opened = _turns(sides, lambda side: side.turn(plan, rate=plan.rate, seconds=plan.seconds))
+        closed = _turns(order, sides, lambda side: side.turn(plan, rate=None, seconds=plan.seconds))
+        opened = _turns(order, sides, lambda side: side.turn(plan, rate=plan.rate, seconds=plan.seconds))
         late = {figure.name for figure in FIGURES if figure.name.endswith("_ms")}
         return {
             side: closed[side] | {name: opened[side][name] for name in late} | {"peak_memory_mib": sides[side].server.memory_mib("VmHWM")}
@@ -116,26 +118,28 @@ def one_round(trees: tuple[Tree, Tree], plan: Plan, stored: Databases, run: str)
 
 
 @contextmanager
-def pair(trees: tuple[Tree, Tree], stored: Databases, run: str) -> Iterator[dict[str, Side]]:
-    """A server of each tree, both at once: the one whose turn it is not does next to nothing."""
+def pair(trees: tuple[Tree, Tree], stored: Databases, first: str, number: int) -> Iterator[dict[str, Side]]:
+    """A server of each tree, both at once: the one whose turn it is not does next to nothing. `first`: the order of starting."""
+    tree_of = dict(zip(SIDES, trees, strict=True))
     with ExitStack() as ends:
         sides = {}
-        for side, tree in zip(SIDES, trees, strict=True):
+        for side in first:
             environment = stored.fresh()
             ends.callback(stored.drop, environment)
             sink = SinkProcess()
             ends.callback(sink.end)
             folder = Path(ends.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
             # The same seed for both: how dictionaries fall into place is worth a per cent or two.
-            server = Server(folder, tree.python, **tree.environment, **environment, PYTHONHASHSEED=run)
+            tree = tree_of[side]
+            server = Server(folder, tree.python, **tree.environment, **environment, PYTHONHASHSEED=str(number + 1))
             ends.callback(server.end)
             sides[side] = Side(server, sink, stored, f"{time.time_ns():x}")
         yield sides
 
 
-def _turns(sides: dict[str, Side], turn: Callable[[Side], Found]) -> dict[str, Found]:
+def _turns(order: str, sides: dict[str, Side], turn: Callable[[Side], Found]) -> dict[str, Found]:
     found: dict[str, list[Found]] = {side: [] for side in SIDES}
-    for side in ORDER:
+    for side in order:
         found[side].append(turn(sides[side]))
     return {side: {name: fmean(each[name] for each in found[side]) for name in found[side][0]} for side in SIDES}
 
@@ -166,8 +170,8 @@ def report(base: str, head: str, plan: Plan, rounds: Sequence[dict[str, Found]])
         notes=(
             f"A: {base}",
             f"B: {head}",
-            f"n = {plan.rounds} rounds of fresh servers, each {'-'.join(ORDER)}; medians, and of the paired ratios the median with its "
-            f"{sure:.1%} interval (order statistics, the sign test's)."
+            f"n = {plan.rounds} rounds of fresh servers, each {' and '.join(ORDERS)} in turn; medians, and of the paired ratios "
+            f"the median with its {sure:.1%} interval (order statistics, the sign test's)."
             + ("" if sure >= ratios.CONFIDENCE else f" Too few for a verdict: at least {ratios.FEWEST}."),
             f"Rates and CPU: closed loop, {plan.connections} connections, turns of {plan.seconds:g} s. Times: {plan.rate:g} messages/s. "
             f"Payloads: {plan.size} bytes, seed {plan.seed}.",

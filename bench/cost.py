@@ -34,9 +34,12 @@ OTHERS = ("Svix, per 1,000 messages to one endpoint (11 and 2 a message, by read
 GROUPS = (
     ("accept", "insert into messages"),
     ("settle", "insert into attempts"),
-    ("claim", "for update skip locked"),
+    ("claim", "for update of d skip locked"),
+    ("claim", "select epoch from nodes where epoch ="),
+    ("claim", "select min(due_at) from deliveries"),
     ("news", "from news"),
     ("lease", "nodes"),
+    ("lease", "update deliveries set owner = 0"),
     ("begin and commit", "begin"),
     ("begin and commit", "commit"),
 )
