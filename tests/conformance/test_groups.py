@@ -43,6 +43,18 @@ def test_what_one_command_raises_is_raised_to_its_caller_alone(stores: OpenStore
     check(stores, story)
 
 
+def test_a_refusal_in_one_group_does_not_change_how_the_next_are_judged(stores: OpenStore) -> None:
+    async def story(world: World) -> None:
+        for round in range(3):  # a store may be more careful after the first
+            commands = [creation(world, uid=f"{uid}{round}") for uid in ("a", "b", "a", "c")]
+            answers = await asyncio.gather(*(world.store.write(command) for command in commands), return_exceptions=True)
+            assert [isinstance(answer, Conflict) for answer in answers] == [False, False, True, False]
+        page = await world.store.read(ListApplications(organization=ORG, page=PageRequest()))
+        assert len(page.data) == 1 + 3 * 3
+
+    check(stores, story)
+
+
 def test_a_write_is_seen_by_the_next_read(stores: OpenStore) -> None:
     async def story(world: World) -> None:
         for _ in range(20):

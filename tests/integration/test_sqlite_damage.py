@@ -46,6 +46,7 @@ class Damage:
 
     def __call__(self, sql: str, **values: str) -> None:
         connection = apsw.Connection(str(self._path))
+        connection.set_busy_timeout(5000)  # the store may be in the middle of a commit
         connection.execute(sql, values)
         assert connection.changes()
         connection.close()

@@ -68,7 +68,7 @@ def test_an_acknowledgement_before_the_commit_is_found(monkeypatch: pytest.Monke
         try:
             self._connection.execute("begin immediate")
             for item in group:
-                self._carry_out(item)
+                self._carry_out_apart(item)
             for item in group:
                 answer(item)
             await self._offload.run(self._sync)
@@ -93,14 +93,14 @@ def test_a_resend_that_cancels_the_scheduled_retry_is_found(monkeypatch: pytest.
 
 def test_a_conflict_with_what_is_not_kept_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """A producer takes "this event id exists" for "it is safe"."""
-    carry_out = Groups._carry_out
+    carry_out = Groups._carry_out_apart
 
     def tell_at_once(self: Any, item: Any) -> None:
         carry_out(self, item)
         if item.error is not None and not item.answer.done():
             item.answer.set_exception(item.error)
 
-    monkeypatch.setattr(Groups, "_carry_out", tell_at_once)
+    monkeypatch.setattr(Groups, "_carry_out_apart", tell_at_once)
     assert "was refused as taken" in _found()
 
 

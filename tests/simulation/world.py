@@ -144,6 +144,7 @@ class Process(Owner):
         self._world = world
         self.store = self.context.run(lambda: SqliteStore(world.path, threads=False))
         self.store._groups._offload = Disk(world, self)
+        self.store._writer.set_rollback_hook(world.model.rolled_back)  # a group may begin anew
         for reader in self.store._readers:
             reader.offload = Reading(world, self)
 

@@ -6,8 +6,10 @@ Duty: a command's result is given out only after the transaction that holds it i
   the disk, is carried out beside the loop. The connection is used by one of the two at a time, never by both.
 * While a commit is under way new commands gather; they are the next group. No timer, no tuning: the slower the disk,
   the larger the groups.
-* Each command has a savepoint. What it raises is its own caller's answer and undoes its own statements only. That answer
-  waits for the commit too: a conflict with something that is then not kept would be a lie (P1).
+* What a command raises is its own caller's answer and undoes its own statements only. That answer waits for the commit too:
+  a conflict with something that is then not kept would be a lie (P1).
+* A savepoint for each command would see to that, but costs a seventh of a message's statements, and few commands raise.
+  So a group is carried out without; if one raises, from its beginning once more, each in its savepoint.
 * If the group itself fails (full disk, I/O error) nothing of it is kept and every caller is told so.
 """
 
@@ -36,6 +38,8 @@ BRIEF_ROWS = 8
 """A group of so few rows says that there is little load: see `offload`."""
 ROWS_AT_ONCE = 100
 """After so many the loop gets a turn."""
+WARY = 100
+"""After a group in which a command raised, so many have savepoints at once: who conflicts often must not double the work."""
 CHECKPOINT_PAGES = 4000
 """About 16 MiB of log before it is written back into the database file."""
 
@@ -52,6 +56,7 @@ class Groups:
         self._waiting: deque[Item[Any]] = deque()
         self._running: asyncio.Task[None] | None = None
         self._log_pages = 0
+        self._wary = 0
         self._outage = Outage()
         connection.set_wal_hook(self._note_log_size)
 
@@ -79,16 +84,7 @@ class Groups:
 
     async def _commit(self, group: list[Item[Any]]) -> None:
         try:
-            if self._connection.in_transaction:
-                self._connection.execute("rollback")
-            self._connection.execute("begin immediate")
-            rows = turn = 0
-            for item in group:
-                self._carry_out(item)
-                rows += item.command.weight
-                if rows - turn >= ROWS_AT_ONCE:
-                    turn = rows
-                    await asyncio.sleep(0)
+            rows = await self._carry_out_all(group)
             await self._offload.run(self._sync, brief=rows <= BRIEF_ROWS)
         except Exception as error:
             self._fail(group, error)
@@ -97,21 +93,49 @@ class Groups:
         for item in group:
             answer(item)
 
-    def _sync(self) -> None:
-        self._connection.execute("commit")
+    async def _carry_out_all(self, group: list[Item[Any]]) -> int:
+        """Up to the commit; how many rows that is. What a command raises is kept for its caller, what the database raises is raised."""
+        if not self._wary:
+            try:
+                return await self._statements(group, self._carry_out)
+            except _GROUP_FAULTS:
+                raise
+            except Exception:
+                self._wary = WARY
+        self._wary -= 1
+        return await self._statements(group, self._carry_out_apart)
+
+    async def _statements(self, group: list[Item[Any]], carry_out_one: Callable[[Item[Any]], None]) -> int:
+        if self._connection.in_transaction:
+            self._connection.execute("rollback")
+        self._connection.execute("begin immediate")
+        rows = turn = 0
+        for item in group:
+            carry_out_one(item)
+            rows += item.command.weight
+            if rows - turn >= ROWS_AT_ONCE:
+                turn = rows
+                await asyncio.sleep(0)
+        return rows
 
     def _carry_out(self, item: Item[Any]) -> None:
-        """Run one command in its savepoint; what it raises is kept for its caller."""
+        item.result = carry_out(perform(self._db, WRITERS[type(item.command)], item.command, item.once))
+
+    def _carry_out_apart(self, item: Item[Any]) -> None:
+        """In its savepoint; what it raises is kept for its caller."""
         execute = self._connection.execute
         execute("savepoint item")
         try:
-            item.result = carry_out(perform(self._db, WRITERS[type(item.command)], item.command, item.once))
+            self._carry_out(item)
         except _GROUP_FAULTS:
             raise
         except Exception as error:
             execute("rollback to item")
             item.error = error
         execute("release item")
+
+    def _sync(self) -> None:
+        self._connection.execute("commit")
 
     def _fail(self, group: list[Item[Any]], error: Exception) -> None:
         with suppress(apsw.Error):  # the next group rolls back again before it begins
