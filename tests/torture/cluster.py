@@ -7,12 +7,14 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple
 
 from hookwright.stores.postgres.store import open_store
 from hookwright.vault import format_keys, generate_keys
 from tests.harness import ServerProcess, free_port
 from tests.postgres import Postgres, running_postgres
 from tests.torture.evidence import End, Evidence
+from tests.torture.receiver import Place
 from tests.torture.sites import LOGGED
 from tests.torture.verdict import Check, zero
 from tests.torture.world import World
@@ -95,26 +97,39 @@ async def _migrate(url: str) -> None:
         pass
 
 
-def explain(world: World[ClusterSite]) -> list[End]:
+class Ended(NamedTuple):
+    """`places`: what the node had not settled, as far as anybody was told of its message; `answered`: of these, how many
+    had been answered with 2xx by then; `again`: when one of them first arrived afterwards (Unix seconds).
+    """
+
+    end: End
+    places: list[Place]
+    answered: int
+    again: float | None
+
+
+def explain(world: World[ClusterSite]) -> list[Ended]:
     """Note in `world` what may have come twice; every end of a node so far.
 
     What a node had not settled when it was ended is made again by another. It comes twice if it had been answered before,
     or, where the old process lived on, if that one's request was still under way.
     """
-    ends = world.site.evidence.ends()
-    since_boot = time.time() - time.monotonic()
-    for end in ends:
-        dead = end.epoch in world.site.deaths
-        for place in world.places(list(end.held)):
-            if place is None:
-                continue
-            before = [one for one in world.receiver.arrivals[place] if one.status == 200 and one.written and one.at + since_boot <= end.at]
-            if not dead or len(before) > world.explained[place]:
+    numbers, since_boot, ended = world.numbers(), time.time() - time.monotonic(), []
+    for end in world.site.evidence.ends():
+        dead, answered, again = end.epoch in world.site.deaths, 0, None
+        places = world.places(list(end.held), numbers)
+        for place in places:
+            arrivals = [(one.at + since_boot, one.status == 200 and one.written) for one in world.receiver.arrivals.get(place, ())]
+            good = sum(whole and at <= end.at for at, whole in arrivals)
+            answered += good > 0
+            if not dead or good > world.explained[place]:
                 world.explained[place] += 1
-    return ends
+            again = min((at for at, _ in arrivals if at > end.at and (again is None or at < again)), default=again)
+        ended.append(Ended(end, places, answered, again))
+    return ended
 
 
-def finish(world: World[ClusterSite]) -> tuple[list[End], list[Check]]:
+def finish(world: World[ClusterSite]) -> tuple[list[Ended], list[Check]]:
     """Drain, explain, stop, judge."""
     world.drain()
     ends = explain(world)

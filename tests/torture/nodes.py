@@ -4,8 +4,7 @@ import random
 import time
 from pathlib import Path
 
-from tests.torture.cluster import LEASE, NODES, ClusterSite, finish
-from tests.torture.evidence import End
+from tests.torture.cluster import LEASE, NODES, ClusterSite, Ended, finish
 from tests.torture.verdict import Check, Plan, Progress, Verdict, moments
 from tests.torture.world import World
 
@@ -33,10 +32,11 @@ def kill_nodes(folder: Path, plan: Plan, progress: Progress) -> Verdict:
             progress(f"kill {number} of {plan.times}: {NODES[place]} at {acknowledged:,} acknowledged, back after {pause:.1f} s")
         world.site.wait_all()
         ends, checks = finish(world)
-        died = {end.epoch: end for end in ends if end.epoch in world.site.deaths}
-        rows = tuple(_row(world, number, kill, died.get(kill[1])) for number, kill in enumerate(kills, start=1))
-        takeovers = [end.at - world.site.deaths[end.epoch] for end in died.values()]
-        never = set(world.site.deaths) - set(died)
+    deaths = world.site.deaths
+    died = {ended.end.epoch: ended for ended in ends if ended.end.epoch in deaths}
+    rows = tuple(_row(deaths, number, kill, died.get(kill[1])) for number, kill in enumerate(kills, start=1))
+    takeovers = [ended.end.at - deaths[epoch] for epoch, ended in died.items()]
+    never = set(deaths) - set(died)
     twice, bound = _twice(world), LEASE + 1
     slowest = max(takeovers, default=0.0)
     few, fast = not plan.timed or twice < TWICE_AT_MOST, not plan.timed or slowest <= bound
@@ -52,17 +52,14 @@ def kill_nodes(folder: Path, plan: Plan, progress: Progress) -> Verdict:
     return Verdict(f"kill -9 of one of three nodes, {plan.times} times, {plan.messages:,} messages", columns, rows, tuple(checks))
 
 
-def _row(world: World[ClusterSite], number: int, kill: _Kill, end: End | None) -> tuple[str, ...]:
+def _row(deaths: dict[int, float], number: int, kill: _Kill, ended: Ended | None) -> tuple[str, ...]:
     place, epoch, acknowledged, under_way, pause = kill
     shown = (str(number), NODES[place], f"{acknowledged:,}", str(under_way))
-    if end is None:
+    if ended is None:
         return (*shown, "-", "-", "was no node yet", "-", f"{pause:.1f}")
-    died, since_boot = world.site.deaths[epoch], time.time() - time.monotonic()
-    arrivals = [one for place in world.places(list(end.held)) if place is not None for one in world.receiver.arrivals[place]]
-    answered = sum(one.status == 200 and one.written and one.at + since_boot <= end.at for one in arrivals)
-    again = min((one.at + since_boot - died for one in arrivals if one.at + since_boot > end.at), default=None)
-    made = "-" if again is None else f"{again:.2f}"
-    return (*shown, str(len(end.held)), str(answered), f"{end.at - died:.2f}", made, f"{pause:.1f}")
+    died = deaths[epoch]
+    made = "-" if ended.again is None else f"{ended.again - died:.2f}"
+    return (*shown, str(len(ended.end.held)), str(ended.answered), f"{ended.end.at - died:.2f}", made, f"{pause:.1f}")
 
 
 def _twice(world: World[ClusterSite]) -> float:

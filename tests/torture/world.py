@@ -156,10 +156,13 @@ class World(Generic[S]):
     def logs(self) -> str:
         return "\n".join(server.log() for server in self.site.servers)
 
-    def places(self, rows: list[tuple[str, str]]) -> list[Place | None]:
-        """Deliveries by the ids of endpoint and message; None for a message that never arrived anywhere."""
-        numbers = {arrival.webhook_id: place[1] for place, arrivals in list(self.receiver.arrivals.items()) for arrival in arrivals}
-        return [(self._endpoints[endpoint], numbers[message]) if message in numbers else None for endpoint, message in rows]
+    def numbers(self) -> dict[str, int]:
+        """Of the messages that have arrived somewhere, by their ids."""
+        return {arrival.webhook_id: place[1] for place, arrivals in list(self.receiver.arrivals.items()) for arrival in arrivals}
+
+    def places(self, rows: list[tuple[str, str]], numbers: dict[str, int]) -> list[Place]:
+        """Deliveries by the ids of endpoint and message, those left out whose message arrived nowhere."""
+        return [(self._endpoints[endpoint], numbers[message]) for endpoint, message in rows if message in numbers]
 
     def drain(self) -> None:
         """Until all is acknowledged and nothing is live. Fails when neither changes for a minute."""
@@ -222,8 +225,8 @@ def note_death(world: World[FileSite]) -> int:
     """
     assert world.receiver.wait_quiet(), "the receiver still has connections of a dead server"
     new = 0
-    for place in world.places(database.live_after_crash(world.server.database)):
-        if place is not None and (answered := world.receiver.succeeded(place)):
+    for place in world.places(database.live_after_crash(world.server.database), world.numbers()):
+        if answered := world.receiver.succeeded(place):
             new += answered - world.explained[place]
             world.explained[place] = answered
     return new

@@ -28,7 +28,7 @@ def freeze(folder: Path, plan: Plan, progress: Progress) -> Verdict:
         restarted = sum(now != then for now, then in zip(world.site.processes(), processes, strict=True))
         ends, checks = finish(world)
         unrecorded = world.receiver.count - world.site.count("attempts")
-        held = {end.epoch: end for end in ends}
+        held = {ended.end.epoch: ended.end for ended in ends}
     rows = tuple(
         (str(number), name, f"{seconds:.2f}", f"{held[epoch].at - at:.2f}", str(len(held[epoch].held)), f"{again:.2f}")
         for number, (name, epoch, seconds, at, again) in enumerate(frozen, start=1)
