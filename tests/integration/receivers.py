@@ -52,6 +52,7 @@ class Receiver:
 
     def __init__(self) -> None:
         self.port = 0
+        self.scheme = "http"
         self.connections = 0
         self.requests: list[bytes] = []
         self.requested = asyncio.Event()
@@ -60,7 +61,7 @@ class Receiver:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/hook"
+        return f"{self.scheme}://127.0.0.1:{self.port}/hook"
 
 
 @asynccontextmanager

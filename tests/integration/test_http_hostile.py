@@ -1,0 +1,438 @@
+"""The HTTP sender and receivers that mean it harm, or break at the worst moment; on both event loops it may run on.
+
+What each test looks at in the end is the same: the result, and that neither a socket nor a place in the pool is left.
+"""
+
+import asyncio
+import os
+import socket
+import ssl
+import struct
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvloop
+
+from hookwright.sender import Failure, Response
+from hookwright.senders import dialing
+from hookwright.senders.answers import Answers
+from hookwright.senders.connections import Connection as Dialed
+from hookwright.senders.faults import BROKEN, INCOMPLETE, MALFORMED, UNANSWERED
+from hookwright.senders.guard import Guard
+from hookwright.senders.http import HttpSender
+from hookwright.senders.pool import Pool
+from hookwright.senders.requests import target_of
+from tests.integration.receivers import OK, Connection, Receiver, answering, closing, receiving, request, sending, silent
+from tests.integration.test_http_tls import write_certificate
+
+FINE = Response(200, b"ok", False)
+
+Run = Callable[[Coroutine[Any, Any, Any]], Any]
+
+
+@pytest.fixture(params=[asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
+def run(request: pytest.FixtureRequest) -> Run:
+    made: Run = request.param
+    return made
+
+
+def sockets() -> int:
+    """How many this process holds."""
+    held = 0
+    for each in Path("/proc/self/fd").iterdir():
+        try:
+            held += str(each.readlink()).startswith("socket:")
+        except OSError:  # the one by which the folder is read
+            continue
+    return held
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Look again until it holds; if it never does, the test's own time limit says so."""
+    while not condition():  # noqa: ASYNC110  # the system, not a task, makes it true
+        await asyncio.sleep(0.005)
+
+
+async def all_closed(before: int) -> None:
+    """Returns when no more sockets are open than before."""
+    await until(lambda: sockets() <= before)
+
+
+def pool_of(sender: HttpSender) -> Pool:
+    assert sender._pool is not None
+    return sender._pool
+
+
+def reset(connection: Connection) -> None:
+    """End it by RST instead of FIN."""
+    connection.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.writer.transport.abort()
+
+
+# Ends at the wrong moment
+
+
+@pytest.mark.parametrize(
+    ("said", "result"),
+    [
+        (b"", BROKEN),
+        (b"HTTP/1.1 200 OK\r\nContent-Le", BROKEN),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc", BROKEN),
+        (b"HTTP/1.1 200 OK\r\n\r\nuntil the end", BROKEN),
+    ],
+    ids=["before the answer", "in the head", "in the body", "in a body without a length"],
+)
+def test_a_reset_is_never_the_end_of_a_whole_answer(run: Run, said: bytes, result: Failure) -> None:
+    async def scenario() -> Response | Failure:
+        async def handler(connection: Connection) -> None:
+            await connection.request()
+            await connection.answer(said)
+            await until(lambda: not said or len(pool_of(sender)._open) == 1)
+            reset(connection)
+
+        async with receiving(handler) as receiver, sending() as sender:
+            return await sender.send(request(receiver.url))
+
+    assert run(scenario()) == result
+
+
+def test_a_receiver_that_closes_its_side_before_it_answers_has_not_answered(run: Run) -> None:
+    async def scenario() -> Response | Failure:
+        async def handler(connection: Connection) -> None:
+            await connection.request()
+            connection.writer.write_eof()
+            await connection.reader.read()
+
+        async with receiving(handler) as receiver, sending() as sender:
+            return await sender.send(request(receiver.url))
+
+    assert run(scenario()) == UNANSWERED
+
+
+def test_an_answer_and_the_end_behind_it_count_and_the_connection_is_not_used_again(run: Run) -> None:
+    async def scenario() -> tuple[list[Response | Failure], int]:
+        async with receiving(closing(OK)) as receiver, sending() as sender:
+            results = []
+            for _ in range(3):
+                results.append(await sender.send(request(receiver.url)))
+                await until(lambda: not pool_of(sender)._unused)
+            return results, receiver.connections
+
+    assert run(scenario()) == ([FINE] * 3, 3)
+
+
+def test_a_receiver_that_speaks_before_it_is_asked_is_hung_up_on(run: Run) -> None:
+    async def scenario() -> Failure | None:
+        async def greet(connection: Connection) -> None:
+            await connection.answer(OK)
+            await connection.reader.read()
+
+        async with receiving(greet) as receiver, sending() as sender:
+            home = sender._open()
+            loop, target = asyncio.get_running_loop(), target_of(receiver.url)
+            _, connection = await loop.create_connection(lambda: Dialed(target, home, Answers(100, 100)), "127.0.0.1", receiver.port)
+            await receiver.ended.wait()
+            return connection.fault
+
+    assert run(scenario()) == MALFORMED
+
+
+@pytest.mark.parametrize("said", [b"\0" * 100_000, b"\xff" * 10, OK[1:], b"\r\n" * 100_000, b"HTTP/1.1 200 OK\r\nx: " + b"y" * 500_000])
+def test_garbage_is_a_protocol_failure_and_ends_the_connection(run: Run, said: bytes) -> None:
+    async def scenario() -> Response | Failure:
+        async def handler(connection: Connection) -> None:
+            await connection.request()
+            await connection.answer(said)
+            await connection.reader.read()
+
+        async with receiving(handler) as receiver, sending() as sender:
+            result = await sender.send(request(receiver.url))
+            await receiver.ended.wait()
+            return result
+
+    assert run(scenario()) == MALFORMED
+
+
+# Bodies that do not go out
+
+
+def test_an_early_answer_to_a_large_body_counts_and_its_connection_is_not_used_again(run: Run) -> None:
+    async def scenario() -> tuple[Response | Failure, int]:
+        async def handler(connection: Connection) -> None:
+            await connection.reader.readuntil(b"\r\n\r\n")
+            await connection.answer(OK)
+            if receiver.connections == 1:
+                await receiver.requested.wait()
+                receiver.ended.set()
+
+        async with receiving(handler) as receiver, sending() as sender:
+            assert await sender.send(request(receiver.url, body=b"x" * 20_000_000)) == FINE
+            result = await sender.send(request(receiver.url))
+            receiver.requested.set()
+            return result, receiver.connections
+
+    assert run(scenario()) == (FINE, 2)
+
+
+def test_a_receiver_that_does_not_read_ends_at_the_deadline_and_costs_one_body(run: Run) -> None:
+    async def scenario() -> Response | Failure:
+        async def handler(connection: Connection) -> None:
+            connection.writer.transport.pause_reading()  # type: ignore[attr-defined]
+            await receiver.requested.wait()
+
+        before = sockets()
+        async with receiving(handler) as receiver, sending() as sender:
+            result = await sender.send(request(receiver.url, body=b"x" * 20_000_000, deadline=0.2))
+            receiver.requested.set()
+        await all_closed(before)
+        return result
+
+    result = run(scenario())
+    assert result == Failure("timeout", "no answer within 0.2 s")
+
+
+def test_a_large_body_arrives_as_it_was(run: Run) -> None:
+    body = os.urandom(3_000_000)
+
+    async def scenario() -> bytes:
+        async with receiving(answering(OK)) as receiver, sending() as sender:
+            assert await sender.send(request(receiver.url, body=body)) == FINE
+            return receiver.requests[0].partition(b"\r\n\r\n")[2]
+
+    assert run(scenario()) == body
+
+
+# Cancelling
+
+
+async def storm(sender: HttpSender, receiver: Receiver, *, count: int, seed: int) -> None:
+    """Attempts that are cancelled after a different number of turns of the loop each, and waited for."""
+    tasks = [asyncio.ensure_future(sender.send(request(receiver.url))) for _ in range(count)]
+    for turn in range(count):
+        await asyncio.sleep(0)
+        tasks[(turn * 7 + seed) % count].cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
+@pytest.mark.parametrize("answers", [True, False], ids=["answering", "silent"])
+def test_a_storm_of_cancellations_leaves_no_socket_and_no_place_taken(run: Run, tmp_path: Path, secure: bool, answers: bool) -> None:
+    files = write_certificate(tmp_path, [], ["127.0.0.1"])
+    server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context(cafile=str(files[0]))
+    server.load_cert_chain(*files)
+
+    async def scenario() -> None:
+        before = sockets()
+        async with receiving(answering(OK) if answers else silent, tls=server if secure else None) as receiver:
+            receiver.scheme = "https" if secure else "http"
+            async with sending(connections=10, tls=client) as sender:
+                for seed in range(10):
+                    await storm(sender, receiver, count=30, seed=seed)
+                if answers:
+                    results = await asyncio.gather(*(sender.send(request(receiver.url)) for _ in range(30)))
+                    assert results == [FINE] * 30
+                pool = pool_of(sender)
+                assert (pool._in_use, len(pool._waiting)) == (0, 0)
+                assert len(pool._kept) == len(pool._open) == sum(map(len, pool._unused.values())) <= 10
+        await all_closed(before)
+
+    run(scenario())
+
+
+def test_a_handshake_that_hangs_ends_with_its_attempt(run: Run) -> None:
+    async def scenario() -> Response | Failure:
+        async def handler(connection: Connection) -> None:
+            await connection.reader.read(1)
+            receiver.requested.set()
+            await connection.reader.read()
+
+        before = sockets()
+        async with receiving(handler) as receiver, sending(connect_timeout=0.2) as sender:
+            cancelled = asyncio.ensure_future(sender.send(request(f"https://127.0.0.1:{receiver.port}/")))
+            await receiver.requested.wait()
+            cancelled.cancel()
+            await asyncio.wait([cancelled])
+            await receiver.ended.wait()
+            result = await sender.send(request(f"https://127.0.0.1:{receiver.port}/"))
+        await all_closed(before)
+        return result
+
+    assert run(scenario()) == Failure("timeout", "no connection could be made in time")
+
+
+def test_cancelling_an_attempt_whose_answer_is_there_does_not_touch_the_next_one(run: Run) -> None:
+    async def scenario() -> tuple[Response | Failure, int]:
+        async with receiving(answering(OK)) as receiver, sending(connections=1) as sender:
+            await sender.send(request(receiver.url))
+            pool = pool_of(sender)
+            first = asyncio.ensure_future(sender.send(request(receiver.url)))
+            await asyncio.sleep(0)
+            second = asyncio.ensure_future(sender.send(request(receiver.url)))
+            (connection,) = pool._open
+            ended = connection._end
+
+            def end(*arguments: Any, **options: Any) -> None:
+                connection._end = ended  # type: ignore[method-assign]
+                ended(*arguments, **options)
+                first.cancel()
+
+            connection._end = end  # type: ignore[method-assign]
+            await asyncio.wait([first])
+            assert first.cancelled()
+            return await second, receiver.connections
+
+    assert run(scenario()) == (FINE, 1)
+
+
+def test_closing_the_sender_ends_what_is_under_way(run: Run) -> None:
+    async def scenario() -> list[Response | Failure]:
+        before = sockets()
+        async with receiving(silent) as receiver:
+            async with sending(connections=1) as sender:
+                sent = [asyncio.ensure_future(sender.send(request(receiver.url))) for _ in range(3)]
+                await receiver.requested.wait()
+            results = await asyncio.gather(*sent)
+            results.append(await sender.send(request(receiver.url)))
+        await all_closed(before)
+        return results
+
+    assert run(scenario()) == [Failure("connection", "the sender is closed")] * 4
+
+
+# Many
+
+
+def test_a_thousand_at_once_are_served_by_as_many_connections_as_are_allowed(run: Run) -> None:
+    async def scenario() -> int:
+        before = sockets()
+        async with receiving(answering(OK)) as receiver, sending(connections=50) as sender:
+            results = await asyncio.gather(*(sender.send(request(receiver.url, deadline=60)) for _ in range(1000)))
+            assert results == [FINE] * 1000
+            connections = receiver.connections
+        await all_closed(before)
+        return connections
+
+    assert run(scenario()) <= 50
+
+
+def test_who_waits_for_a_connection_is_served_in_turn(run: Run) -> None:
+    async def scenario() -> list[bytes]:
+        async with receiving(answering(OK)) as receiver, sending(connections=1) as sender:
+            await asyncio.gather(*(sender.send(request(receiver.url, body=b"%d" % number)) for number in range(20)))
+            return [whole.partition(b"\r\n\r\n")[2] for whole in receiver.requests]
+
+    assert run(scenario()) == [b"%d" % number for number in range(20)]
+
+
+def test_an_unused_connection_is_closed_after_its_time(run: Run) -> None:
+    async def scenario() -> None:
+        async with receiving(answering(OK)) as receiver, sending(keepalive=0.05) as sender:
+            await asyncio.gather(*(sender.send(request(receiver.url)) for _ in range(5)))
+            pool = pool_of(sender)
+            await until(lambda: not pool._open)
+            assert pool._unused == {}
+            assert await sender.send(request(receiver.url)) == FINE
+
+    run(scenario())
+
+
+def test_a_deadline_holds_for_a_kept_connection_too(run: Run) -> None:
+    async def scenario() -> tuple[list[Response | Failure], int]:
+        async def handler(connection: Connection) -> None:
+            await connection.request()
+            await connection.answer(OK)
+            await connection.request()
+            await connection.answer(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n1")
+            await connection.reader.read()
+
+        async with receiving(handler) as receiver, sending() as sender:
+            results = [await sender.send(request(receiver.url, deadline=deadline)) for deadline in (5, 0.2, 5)]
+            return results, receiver.connections
+
+    (first, late, last), connections = run(scenario())
+    assert (first, late.fault, last, connections) == (FINE, "timeout", FINE, 2)
+
+
+# Addresses
+
+
+def test_the_next_address_is_tried_when_one_refuses(run: Run) -> None:
+    async def scenario() -> Response | Failure:
+        async with receiving(answering(OK)) as receiver, sending(lookup=lambda _: ["127.0.0.9", "::1", "127.0.0.1"]) as sender:
+            return await sender.send(request(f"http://hooks.example:{receiver.port}/"))
+
+    assert run(scenario()) == FINE
+
+
+def test_the_next_address_is_tried_when_one_does_not_answer(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    connect, begun, ended = dialing.Dialer._connect, [], []
+
+    async def dead_at_first(dialer: dialing.Dialer, address: str, port: int, make: dialing.Make) -> Any:
+        begun.append(address)
+        if address == "127.0.0.9":
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ended.append(address)
+        return await connect(dialer, address, port, make)
+
+    async def scenario() -> Response | Failure:
+        monkeypatch.setattr(dialing.Dialer, "_connect", dead_at_first)
+        monkeypatch.setattr(dialing, "STAGGER", 0.01)
+        async with receiving(answering(OK)) as receiver, sending(lookup=lambda _: ["127.0.0.9", "127.0.0.1", "::1"]) as sender:
+            return await sender.send(request(f"http://hooks.example:{receiver.port}/"))
+
+    assert run(scenario()) == FINE
+    assert (begun[:2], ended) == (["127.0.0.9", "127.0.0.1"], ["127.0.0.9"])
+
+
+def test_when_every_address_refuses_the_connection_is_refused(run: Run) -> None:
+    async def scenario() -> Response | Failure:
+        before = sockets()
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))
+            async with sending(lookup=lambda _: ["127.0.0.9", "127.0.0.1"]) as sender:
+                result = await sender.send(request(f"http://hooks.example:{unused.getsockname()[1]}/"))
+        await all_closed(before)
+        return result
+
+    assert run(scenario()) == Failure("refused", "the connection was refused")
+
+
+def test_the_peer_is_judged_before_tls_begins(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    checks = []
+
+    def forgetful(guard: Guard, address: str) -> None:
+        """Lets all pass but the last, which is of the connected socket."""
+        checks.append(address)
+        if len(checks) == 3:
+            check(guard, address)
+
+    check = Guard.check
+
+    async def scenario() -> tuple[Response | Failure, bytes]:
+        sent = asyncio.get_running_loop().create_future()
+
+        async def handler(connection: Connection) -> None:
+            sent.set_result(await connection.reader.read())
+
+        monkeypatch.setattr(Guard, "check", forgetful)
+        async with receiving(handler) as receiver, sending(allowed=(), lookup=lambda _: ["127.0.0.1"]) as sender:
+            return await sender.send(request(f"https://hooks.example:{receiver.port}/")), await sent
+
+    result, sent = run(scenario())
+    assert (result.fault, sent) == ("blocked", b"")
+
+
+def test_a_cut_answer_over_tls_is_incomplete(run: Run, tmp_path: Path) -> None:
+    files = write_certificate(tmp_path, [], ["127.0.0.1"])
+    server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context(cafile=str(files[0]))
+    server.load_cert_chain(*files)
+
+    async def scenario() -> Response | Failure:
+        async with receiving(closing(OK[:-1]), tls=server) as receiver, sending(tls=client) as sender:
+            return await sender.send(request(f"https://127.0.0.1:{receiver.port}/"))
+
+    assert run(scenario()) == INCOMPLETE
