@@ -38,5 +38,5 @@ def configure_logs(level: str, format: Format) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for chatty in ("asyncio", "uvicorn", "aiohttp"):
+    for chatty in ("asyncio", "uvicorn"):
         logging.getLogger(chatty).setLevel(max(root.level, logging.WARNING))

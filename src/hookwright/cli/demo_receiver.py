@@ -6,19 +6,21 @@ library, not with the code that made it.
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
 import time
-from collections.abc import Awaitable, Callable, Mapping
-
-from aiohttp import web
+from collections.abc import Mapping
 
 from hookwright.cli.demo_events import Event
 
 TOLERANCE_SECONDS = 300
 SLOW_SECONDS = 0.4
 FAILURES = 2
+
+Answer = tuple[int, str]
+"""Status and text."""
 
 
 def is_signed(secret: str, headers: Mapping[str, str], body: bytes) -> bool:
@@ -42,13 +44,13 @@ class Endpoint:
         self.arrived: dict[str, float] = {}
         self._tries: dict[str, int] = {}
 
-    async def receive(self, request: web.Request, events: Mapping[str, Event]) -> web.Response:
-        body = await request.read()
+    async def receive(self, headers: Mapping[str, str], body: bytes, events: Mapping[str, Event]) -> Answer:
+        """Header names are in lower case."""
         self.attempts += 1
-        if not is_signed(self.secret, request.headers, body):
-            return web.Response(status=401, text="this signature is not right")
+        if not is_signed(self.secret, headers, body):
+            return 401, "this signature is not right"
         self.verified += 1
-        answer = await self._behave(request.headers["webhook-id"])
+        answer = await self._behave(headers["webhook-id"])
         if answer is not None:
             return answer
         ident = json.loads(body)["id"]
@@ -56,16 +58,16 @@ class Endpoint:
             self.altered.append(ident)
         self.repeated += ident in self.arrived
         self.arrived.setdefault(ident, time.time())
-        return web.Response(status=204)
+        return 204, ""
 
-    async def _behave(self, message: str) -> web.Response | None:
+    async def _behave(self, message: str) -> Answer | None:
         """An answer other than "thank you", or None."""
         if self.name == "slow":
             await asyncio.sleep(SLOW_SECONDS)
         elif self.name == "flaky":
             tries = self._tries[message] = self._tries.get(message, 0) + 1
             if tries <= FAILURES:
-                return web.Response(status=503 if tries == 1 else 500, text=f"not yet: failure {tries} of {FAILURES}")
+                return 503 if tries == 1 else 500, f"not yet: failure {tries} of {FAILURES}"
         return None
 
 
@@ -81,23 +83,25 @@ class Receiver:
         self._events = events
 
     async def __aenter__(self) -> "Receiver":
-        application = web.Application()
-        for endpoint in self.endpoints:
-            application.router.add_post(f"/{endpoint.name}", self._handler(endpoint))
-        self._runner = web.AppRunner(application, handle_signals=False, access_log=None)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0, backlog=1024).start()
-        self.port = int(self._runner.addresses[0][1])
+        self._server = await asyncio.start_server(self._converse, "127.0.0.1", 0, backlog=1024)
+        self.port = int(self._server.sockets[0].getsockname()[1])
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._runner.cleanup()
+        self._server.close()
 
     def url(self, endpoint: Endpoint) -> str:
         return f"http://127.0.0.1:{self.port}/{endpoint.name}"
 
-    def _handler(self, endpoint: Endpoint) -> Callable[[web.Request], Awaitable[web.Response]]:
-        async def handle(request: web.Request) -> web.Response:
-            return await endpoint.receive(request, self._events)
-
-        return handle
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One request after another, as far as they are written as the demo's server writes them."""
+        endpoints = {f"/{endpoint.name}": endpoint for endpoint in self.endpoints}
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError, KeyError):
+            while True:
+                first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")[:-2]
+                headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+                body = await reader.readexactly(int(headers["content-length"]))
+                status, text = await endpoints[first.split(" ")[1]].receive(headers, body, self._events)
+                length = f"Content-Length: {len(text)}\r\n" if text else ""  # a 204 has none
+                writer.write(f"HTTP/1.1 {status} -\r\n{length}\r\n{text}".encode())
+        writer.close()

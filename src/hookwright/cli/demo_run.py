@@ -7,8 +7,8 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-import aiohttp
 import msgspec
 
 from hookwright.cli.client import sign_token
@@ -56,12 +56,11 @@ async def run(count: int, as_json: bool) -> bool:
         async with Receiver({event.id: event for event in events}) as receiver, serving(_settings(Path(folder))) as url:
             say_more(f"A Hookwright server runs at {url}, its data in {folder} (removed at the end).")
             say_more("It may deliver to this machine only because the demo allows it: HOOKWRIGHT_ALLOW_NETWORKS=127.0.0.0/8.")
-            token = sign_token(_SECRET, DEFAULT_ORGANIZATION)
-            async with aiohttp.ClientSession(f"{url}/api/v1/", headers={"Authorization": f"Bearer {token}"}) as api:
-                await _register(api, receiver)
-                say_more(f"An application with three endpoints is registered. Sending {count} events to each:\n")
-                sent = await _send_and_watch(api, receiver, events, quiet=as_json)
-                results = [await _result(api, endpoint, sent) for endpoint in receiver.endpoints]
+            api = Api(url, sign_token(_SECRET, DEFAULT_ORGANIZATION))
+            await _register(api, receiver)
+            say_more(f"An application with three endpoints is registered. Sending {count} events to each:\n")
+            sent = await _send_and_watch(api, receiver, events, quiet=as_json)
+            results = [await _result(api, endpoint, sent) for endpoint in receiver.endpoints]
     good = all(result.good for result in results)
     seconds = time.monotonic() - begun
     if as_json:
@@ -80,21 +79,36 @@ def _settings(folder: Path) -> Settings:
     )  # fmt: skip
 
 
-async def _ask(api: aiohttp.ClientSession, method: str, path: str, **body: Any) -> Any:
-    async with api.request(method, path, **body) as response:
-        if response.status >= 400:
-            raise Failed(f"the server answers {response.status} to {method} {path}: {await response.text()}")
-        return await response.json()
+class Api(msgspec.Struct, frozen=True):
+    """The server's API, asked from the loop that it runs in: a thread for each question would hold up what is measured."""
+
+    url: str
+    token: str
+
+    async def ask(self, method: str, path: str, body: bytes = b"") -> Any:
+        parts = urlsplit(self.url)
+        reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+        head = f"{method} /api/v1/{path} HTTP/1.1\r\nHost: {parts.netloc}\r\nAuthorization: Bearer {self.token}\r\n"
+        writer.write(f"{head}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body)
+        try:
+            answer, _, content = (await reader.read()).partition(b"\r\n\r\n")
+        finally:
+            writer.close()
+        status = int(answer.split(b" ", 2)[1])
+        if status >= 400:
+            raise Failed(f"the server answers {status} to {method} {path}: {content.decode()}")
+        return msgspec.json.decode(content)
 
 
-async def _register(api: aiohttp.ClientSession, receiver: Receiver) -> None:
-    await _ask(api, "POST", "app", json={"name": "The demo", "uid": "demo"})
+async def _register(api: Api, receiver: Receiver) -> None:
+    await api.ask("POST", "app", msgspec.json.encode({"name": "The demo", "uid": "demo"}))
     for endpoint in receiver.endpoints:
-        await _ask(api, "POST", "app/demo/endpoint", json={"url": receiver.url(endpoint), "uid": endpoint.name})
-        endpoint.secret = (await _ask(api, "GET", f"app/demo/endpoint/{endpoint.name}/secret"))["key"]
+        made = msgspec.json.encode({"url": receiver.url(endpoint), "uid": endpoint.name})
+        await api.ask("POST", "app/demo/endpoint", made)
+        endpoint.secret = (await api.ask("GET", f"app/demo/endpoint/{endpoint.name}/secret"))["key"]
 
 
-async def _send_and_watch(api: aiohttp.ClientSession, receiver: Receiver, events: list[Event], *, quiet: bool) -> dict[str, float]:
+async def _send_and_watch(api: Api, receiver: Receiver, events: list[Event], *, quiet: bool) -> dict[str, float]:
     """When each event was handed over (Unix seconds); returns when all have arrived, or patience is at its end."""
     sent: dict[str, float] = {}
     arrived = asyncio.create_task(watch(receiver, sent, len(events), PATIENCE, quiet=quiet))
@@ -104,7 +118,7 @@ async def _send_and_watch(api: aiohttp.ClientSession, receiver: Receiver, events
         async with slots:
             body = f'{{"eventType": "{event.type}", "eventId": "{event.id}", "payload": '.encode() + event.body + b"}"
             at = time.time()
-            await _ask(api, "POST", "app/demo/msg", data=body)
+            await api.ask("POST", "app/demo/msg", body)
             sent[event.id] = at
 
     try:
@@ -120,11 +134,11 @@ async def _send_and_watch(api: aiohttp.ClientSession, receiver: Receiver, events
     return sent
 
 
-async def _result(api: aiohttp.ClientSession, endpoint: Endpoint, sent: dict[str, float]) -> Result:
+async def _result(api: Api, endpoint: Endpoint, sent: dict[str, float]) -> Result:
     """What the receiver saw beside what the server has written down, which comes a moment after the last arrival."""
     recorded = 0
     for _ in range(40):
-        recorded = (await _ask(api, "GET", f"app/demo/endpoint/{endpoint.name}/stats"))["success"]
+        recorded = (await api.ask("GET", f"app/demo/endpoint/{endpoint.name}/stats"))["success"]
         if recorded >= len(endpoint.arrived):
             break
         await asyncio.sleep(0.05)
