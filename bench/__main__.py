@@ -9,12 +9,13 @@ import platform
 import sys
 from collections.abc import Callable, Sequence
 
-from bench import compare, cost, profile, scenarios
+from bench import client, compare, cost, profile, scenarios
 from bench.report import Report, console, print_report
 from hookwright import __version__
 
 NAMES = ("throughput", "latency", "isolation", "offload", "hostile", "idle")
 COMMANDS: dict[str, tuple[Callable[[Sequence[str]], int], str]] = {
+    "client": (client.main, "what one request out costs, by the sender and by aiohttp"),
     "compare": (compare.main, "two commits of this project under the same load, in turn"),
     "cost": (cost.main, "statements, commits and log of PostgreSQL per 1,000 messages"),
     "profile": (profile.main, "where the time of one message goes"),

@@ -5,7 +5,7 @@ What the figures are is never asked: this machine may be busy with anything.
 
 import pytest
 
-from bench import compare, cost, profile, scenarios
+from bench import client, compare, cost, profile, scenarios
 from bench.checkouts import checked_out, identify, missing, working_tree
 from bench.compare import Plan
 from bench.report import Report
@@ -126,3 +126,9 @@ def test_a_look_belongs_to_the_innermost_frame_that_is_known() -> None:
         "event loop": 1, "attempt: build, classify, decide": 2, "attempt: signature": 3, "settle: statements": 4,
     }  # fmt: skip
     assert found.functions["mint (hookwright/ids.py:30)"] == 2
+
+
+def test_client_times_every_way_to_send_a_request() -> None:
+    found = client.client(20, 2, 3, 100, _quiet).figures["us"]
+    assert isinstance(found, dict)
+    assert {name: len(times) for name, times in found.items()} == dict.fromkeys(client.CLIENTS, 2)

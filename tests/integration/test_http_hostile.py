@@ -235,6 +235,7 @@ def test_a_storm_of_cancellations_leaves_no_socket_and_no_place_taken(run: Run, 
                     assert results == [FINE] * 30
                 pool = pool_of(sender)
                 assert (pool._in_use, len(pool._waiting)) == (0, 0)
+                assert [len(waiting) for waiting in sender._deadlines.values() if len(waiting)] == []
                 assert len(pool._kept) == len(pool._open) == sum(map(len, pool._unused.values())) <= 10
         await all_closed(before)
 
