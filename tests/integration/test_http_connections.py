@@ -56,6 +56,29 @@ def test_every_kept_connection_counts_and_not_every_host() -> None:
     assert asyncio.run(scenario()) == 2
 
 
+def test_the_connection_used_last_is_used_next() -> None:
+    async def scenario() -> tuple[Connection, Connection]:
+        together, used = asyncio.Barrier(2), list[Connection]()
+
+        async def handler(connection: Connection) -> None:
+            await connection.request()
+            await together.wait()
+            used.append(connection)
+            await connection.answer(OK)
+            while True:
+                await connection.request()
+                used.append(connection)
+                await connection.answer(OK)
+
+        async with receiving(handler) as receiver, sending() as sender:
+            await asyncio.gather(*(sender.send(request(receiver.url)) for _ in range(2)))
+            await sender.send(request(receiver.url))
+            return used[1], used[2]
+
+    last, next_ = asyncio.run(scenario())
+    assert next_ is last
+
+
 def test_a_kept_connection_that_ends_makes_room_for_another() -> None:
     async def scenario() -> int:
         # Its answer says nothing of closing, so it is kept until its end is noticed, some time during these sends.
