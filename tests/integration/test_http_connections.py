@@ -58,25 +58,27 @@ def test_every_kept_connection_counts_and_not_every_host() -> None:
 
 def test_the_connection_used_last_is_used_next() -> None:
     async def scenario() -> tuple[Connection, Connection]:
-        together, used = asyncio.Barrier(2), list[Connection]()
+        both, first_is_back, used = asyncio.Barrier(2), asyncio.Event(), list[Connection]()
 
         async def handler(connection: Connection) -> None:
             await connection.request()
-            await together.wait()
-            used.append(connection)
-            await connection.answer(OK)
+            if await both.wait():  # 1 for one of the two
+                await first_is_back.wait()
             while True:
-                await connection.request()
                 used.append(connection)
                 await connection.answer(OK)
+                await connection.request()
 
         async with receiving(handler) as receiver, sending() as sender:
-            await asyncio.gather(*(sender.send(request(receiver.url)) for _ in range(2)))
+            sent = [asyncio.create_task(sender.send(request(receiver.url))) for _ in range(2)]
+            await asyncio.wait(sent, return_when=asyncio.FIRST_COMPLETED)
+            first_is_back.set()
+            await asyncio.wait(sent)
             await sender.send(request(receiver.url))
             return used[1], used[2]
 
-    last, next_ = asyncio.run(scenario())
-    assert next_ is last
+    last, following = asyncio.run(scenario())
+    assert following is last
 
 
 def test_a_kept_connection_that_ends_makes_room_for_another() -> None:
