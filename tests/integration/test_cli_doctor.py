@@ -9,7 +9,7 @@ import pytest
 from hookwright.cli import checks, doctor
 from hookwright.cli.client import Client
 from hookwright.config import Settings
-from hookwright.stores.sqlite.connections import migrations
+from hookwright.stores.sqlite.connections import known
 from tests.harness import SECRET, Receiver, ServerProcess, free_port, running_server
 from tests.integration.cli import Run, beside, hookwright
 from tests.integration.test_cli_send import register
@@ -177,7 +177,7 @@ def test_a_short_secret_is_a_warning() -> None:
 
 def test_migrate_says_what_it_would_do_and_does_nothing(tmp_path: Path) -> None:
     run = hookwright(tmp_path, "migrate", "--dry-run", "--json")
-    assert run.value["steps"] == [name for name, _ in migrations()]
+    assert run.value["steps"] == [step.name for step in known()]
     assert not list(tmp_path.iterdir())
 
 

@@ -14,9 +14,11 @@ import pytest
 
 from hookwright.errors import StoreRefused
 from hookwright.store.nodes import OpenNode
-from hookwright.stores.sqlite.connections import APPLICATION_ID, migrations
+from hookwright.stores.sqlite import connections
+from hookwright.stores.sqlite.connections import APPLICATION_ID, known
 from hookwright.stores.sqlite.store import open_store
 from tests.conformance.makers import World
+from tests.releases import next_release
 
 NOBODY = 65534
 
@@ -95,7 +97,27 @@ def test_a_text_file_is_refused_and_left_as_it_was(tmp_path: Path, text: str) ->
 def test_a_newer_schema_is_refused_with_what_to_do(tmp_path: Path) -> None:
     path = filled(tmp_path / "store.db", 1)
     connection = apsw.Connection(str(path))
-    connection.execute(f"pragma user_version = {len(migrations()) + 1}")
+    connection.execute("insert into hookwright_schema values (99, 'tomorrow', 'contract')")
+    connection.close()
+    assert "newer Hookwright" in refusal(path)
+
+
+def test_a_schema_that_a_newer_release_only_expanded_is_taken(tmp_path: Path) -> None:
+    path = filled(tmp_path / "store.db", 1)
+    connection = apsw.Connection(str(path))
+    connection.execute("insert into hookwright_schema values (99, 'tomorrow', 'expand')")
+    connection.execute("pragma user_version = 99")
+    connection.close()
+    assert opens(path)
+
+
+def test_an_upgrade_carries_out_both_halves_and_shuts_the_older_release_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = filled(tmp_path / "store.db", 1)
+    with monkeypatch.context() as newer:
+        newer.setattr(connections, "FOLDER", next_release(tmp_path, connections.FOLDER))
+        assert opens(path)
+    connection = apsw.Connection(str(path))
+    assert connection.execute("select count(*) from hookwright_schema where version > 900").get == 2
     connection.close()
     assert "newer Hookwright" in refusal(path)
 
@@ -104,7 +126,7 @@ def test_opening_again_takes_no_step_twice(tmp_path: Path) -> None:
     path = filled(tmp_path / "store.db", 1)
     assert opens(path)
     connection = apsw.Connection(str(path))
-    assert connection.execute("pragma user_version").get == len(migrations())
+    assert connection.execute("pragma user_version").get == len(known())
     assert connection.execute("pragma application_id").get == APPLICATION_ID
 
 

@@ -21,6 +21,7 @@ from hookwright import keyfile
 from hookwright.config import SHORTEST_SOUND_SECRET, Settings, is_loopback
 from hookwright.engine.seals import Survey
 from hookwright.errors import ConfigurationError
+from hookwright.runtime.database import Standing
 from hookwright.runtime.keys import misfit
 from hookwright.vault import Vault
 
@@ -62,6 +63,16 @@ def lacks_key_file(settings: Settings) -> bool:
     """Whether a key file is needed and not there: right before the first start, a loss if the database holds data."""
     configured = settings.jwt_secret is not None and settings.encryption_keys is not None
     return not configured and not settings.key_file.exists()
+
+
+def check_schema(found: Standing) -> Check:
+    if found.pending:
+        advice = "`hookwright migrate` brings it up to date; so does the next start"
+        return Check("schema", "warn", f"{found.version} of {max(found.version, found.newest)}", advice)
+    if found.version > found.newest:
+        return Check("schema", "ok", f"{found.version}, of a newer release; this one works with it")
+    waiting = f"; {len(found.waiting)} to take away what only older releases needed (`hookwright migrate --contract`)"
+    return Check("schema", "ok", f"{found.version}, the newest" if not found.waiting else f"{found.version}{waiting}")
 
 
 def check_secrets(settings: Settings, *, holds_data: bool = False) -> Check:

@@ -129,12 +129,8 @@ def _read(installation: "Installation") -> Iterator["Check"]:
     yield Check("content", "ok", "every page was read and is sound")
     if checks.lacks_key_file(installation.settings):
         yield checks.check_secrets(installation.settings, holds_data=found.holds_data)
-    if found.pending:
-        yield Check(
-            "schema", "warn", f"{found.version} of {found.newest}", "`hookwright migrate` brings it up to date; so does the next start"
-        )
-    else:
-        yield Check("schema", "ok", f"{found.version}, the newest")
+    yield checks.check_schema(found.standing)
+    if not found.standing.pending:
         yield from _look_at_seals(installation)
     now = arguments.now_ms()
     backlog = found.backlog

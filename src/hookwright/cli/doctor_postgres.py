@@ -12,7 +12,7 @@ from hookwright.cli.arguments import now_ms
 from hookwright.cli.checks import Check
 from hookwright.config import Settings
 from hookwright.engine.seals import survey
-from hookwright.errors import ConfigurationError, Unreadable
+from hookwright.errors import StoreRefused, Unreadable
 from hookwright.runtime.keys import known_vault
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def look_around(settings: Settings) -> Iterator[Check]:
     yield checks.check_files(settings)
     try:
         found = asyncio.run(examine(settings))
-    except ConfigurationError as error:
+    except StoreRefused as error:
         yield Check("database", "fail", str(error), "mind HOOKWRIGHT_DATABASE, the server, and who may use it")
         return
     except Unreadable as error:
@@ -79,11 +79,9 @@ def check_clocks(now: int, database: int) -> Check:
 
 
 def check_content(settings: Settings, found: "Examination") -> Iterator[Check]:
+    yield checks.check_schema(found.standing)
     if found.content is None:
-        shown, advice = f"{found.version} of {found.version + len(found.pending)}", "`hookwright migrate` brings it up to date"
-        yield Check("schema", "warn", shown, f"{advice}; so does the next start")
         return
-    yield Check("schema", "ok", f"{found.version}, the newest")
     yield check_nodes(found.content.nodes, round(settings.lease * 1000))
     yield from _check_seals(settings, found.content)
     backlog = found.content.backlog

@@ -53,8 +53,9 @@ def reseal(as_json: Json = False, database: arguments.Database = None) -> None:
 
 async def _reseal(settings: "Settings", *, quiet: bool) -> tuple["Vault", "Resealing"]:
     from hookwright.runtime.database import open_database
-    from hookwright.runtime.keys import find_keys, open_vault
+    from hookwright.runtime.keys import configured_secrets, find_keys, open_vault
 
+    configured_secrets(settings)  # before the schema is touched
     async with open_database(settings) as store:
         vault = open_vault((await find_keys(settings, store)).encryption_keys)
         found = await _pass(store, vault, quiet)

@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Callable
 
 from hookwright.clock import Clock
 from hookwright.engine.dispatcher import Dispatcher
-from hookwright.errors import StoreUnavailable
+from hookwright.errors import StoreError
 from hookwright.store import Store
 from hookwright.store.nodes import OpenNode, RenewLease, TakeOver
 
@@ -46,7 +46,7 @@ class Membership:
         while True:
             try:
                 await work()
-            except StoreUnavailable as error:
+            except StoreError as error:
                 if not failing:
                     log.error("%s fails and is tried again: %s", what, error)
                 failing = True

@@ -5,11 +5,23 @@ from contextlib import asynccontextmanager
 
 from hookwright.config import Settings
 from hookwright.store import Store
+from hookwright.stores.sql.steps import Standing, Step
 from hookwright.stores.sqlite.connections import FileLock, open_writer
-from hookwright.stores.sqlite.examination import examine, sqlite_version, steps_to_come, stored_seals
+from hookwright.stores.sqlite.examination import examine, schema_standing, sqlite_version, stored_seals
 from hookwright.stores.sqlite.store import open_store
 
-__all__ = ["FileLock", "examine", "open_database", "open_store", "open_writer", "sqlite_version", "steps_to_come", "stored_seals"]
+__all__ = [
+    "FileLock",
+    "Standing",
+    "Step",
+    "examine",
+    "open_database",
+    "open_store",
+    "open_writer",
+    "schema_standing",
+    "sqlite_version",
+    "stored_seals",
+]
 
 
 @asynccontextmanager

@@ -27,22 +27,28 @@ class Keys(msgspec.Struct, frozen=True):
         return "Keys(...)"
 
 
+def configured_secrets(settings: Settings) -> tuple[str | None, str | None]:
+    """The token secret and the ring, as far as they are configured. On PostgreSQL they must be: raises ConfigurationError."""
+    jwt_secret = settings.jwt_secret.get_secret_value() if settings.jwt_secret else None
+    ring = settings.encryption_keys.get_secret_value() if settings.encryption_keys else None
+    if settings.on_postgres and (jwt_secret is None or ring is None):
+        missing = "HOOKWRIGHT_JWT_SECRET" if jwt_secret is None else "HOOKWRIGHT_ENCRYPTION_KEYS"
+        raise ConfigurationError(
+            f"{missing} is not set: on PostgreSQL every process needs the same secrets, so none are made here; make each once with "
+            "`openssl rand -base64 32` (an encryption key is written k1:<key>)"
+        )
+    return jwt_secret, ring
+
+
 async def find_keys(settings: Settings, store: Store) -> Keys:
     """Configured secrets win; what is missing is in the key file, made at the first start.
 
     A key file that is made beside a database with data is no first start: the old one was lost, and with it whatever it
     sealed. Raises ConfigurationError, and leaves no new file that would hide the loss.
     """
-    jwt_secret = settings.jwt_secret.get_secret_value() if settings.jwt_secret else None
-    ring = settings.encryption_keys.get_secret_value() if settings.encryption_keys else None
+    jwt_secret, ring = configured_secrets(settings)
     if jwt_secret is not None and ring is not None:
         return Keys(jwt_secret, ring)
-    if settings.on_postgres:
-        missing = "HOOKWRIGHT_JWT_SECRET" if jwt_secret is None else "HOOKWRIGHT_ENCRYPTION_KEYS"
-        raise ConfigurationError(
-            f"{missing} is not set: on PostgreSQL every process needs the same secrets, so none are made here; make each once with "
-            "`openssl rand -base64 32` (an encryption key is written k1:<key>)"
-        )
     kept = keyfile.open_or_create(settings.key_file)
     if kept.created and await store.read(HasOrganizations()):
         settings.key_file.unlink()

@@ -17,7 +17,7 @@ from hookwright.config import Settings
 from hookwright.engine.services import Services
 from hookwright.runtime.database import open_database
 from hookwright.runtime.engine import engine_options, run_engine
-from hookwright.runtime.keys import check_ring, find_keys, open_vault
+from hookwright.runtime.keys import check_ring, configured_secrets, find_keys, open_vault
 from hookwright.senders.http import HttpSender
 
 
@@ -27,6 +27,7 @@ async def run_application(settings: Settings, stop: asyncio.Event) -> AsyncItera
 
     Raises StoreRefused, ConfigurationError.
     """
+    configured_secrets(settings)  # before the schema is touched
     async with open_database(settings) as store:
         keys = await find_keys(settings, store)
         vault = open_vault(keys.encryption_keys)

@@ -11,14 +11,15 @@ from typing import Any
 import msgspec
 
 from hookwright.store.seals import Seal
+from hookwright.stores.postgres import schema, servers
 from hookwright.stores.postgres.connections import Address, opening
 from hookwright.stores.postgres.db import PostgresDb
-from hookwright.stores.postgres.schema import migrate, steps_to_come
-from hookwright.stores.postgres.servers import Server, check_server, look
+from hookwright.stores.postgres.servers import Server, check_server
 from hookwright.stores.sql.db import Values
 from hookwright.stores.sql.examination import Backlog, backlog
 from hookwright.stores.sql.registry import load_sql
 from hookwright.stores.sql.seals import seals_after
+from hookwright.stores.sql.steps import Standing
 
 SQL = load_sql("examination", __package__)
 
@@ -40,43 +41,48 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Examination(msgspec.Struct, frozen=True, kw_only=True):
-    """`now`: the server's clock, Unix ms. `pending`: steps of migration to come, by name; `content` is None if there are any."""
+    """`now`: the server's clock, Unix ms. `content` is None if steps of the schema are pending."""
 
     server: Server
     now: int
-    version: int
-    pending: tuple[str, ...]
+    standing: Standing
     content: Content | None
 
 
 async def examine(url: str, *, pooled: bool = False) -> Examination:
     """Raises StoreRefused, and Unreadable for a row that is damaged."""
     async with _reading(Address(url, pooled=pooled)) as connection:
-        server, (version, pending) = await look(connection), await steps_to_come(connection)
-        content = None if pending else await _content(connection)
+        server, standing = await servers.look(connection), await schema.look(connection)
+        content = None if standing.pending else await _content(connection)
         now = await _number(connection, SQL.clock)
-    return Examination(server=server, now=now, version=version, pending=pending, content=content)
+    return Examination(server=server, now=now, standing=standing, content=content)
 
 
 async def nodes_at_work(url: str, lease_ms: int, *, pooled: bool = False) -> int:
     """How many processes have a lease that has not run out. Raises StoreRefused."""
     async with _reading(Address(url, pooled=pooled)) as connection:
-        if (await steps_to_come(connection))[1]:
+        if (await schema.look(connection)).pending:
             return 0
         return await _number(connection, SQL.at_work, {"lease_ms": lease_ms})
 
 
-async def pending_steps(url: str, *, pooled: bool = False) -> tuple[int, tuple[str, ...]]:
-    """The schema's version, and the steps to the newest. Raises StoreRefused."""
+async def standing(url: str, *, pooled: bool = False) -> Standing:
+    """How far the schema is. Raises StoreRefused."""
     async with _reading(Address(url, pooled=pooled)) as connection:
-        return await steps_to_come(connection)
+        return await schema.look(connection)
 
 
-async def bring_up_to_date(url: str, *, pooled: bool = False) -> None:
-    """Raises StoreRefused."""
+async def migrate(url: str, *, pooled: bool = False) -> list[str]:
+    """Carry out what is pending; the names of the steps. Raises StoreRefused."""
     async with opening(Address(url, pooled=pooled)) as connection:
         await check_server(connection)
-        await migrate(connection)
+        return await schema.migrate(connection)
+
+
+async def contract(url: str, lease_ms: int, *, pooled: bool = False) -> list[str]:
+    """Carry out what waits; the names of the steps. Raises StoreRefused, also while an older release is at work."""
+    async with opening(Address(url, pooled=pooled)) as connection:
+        return await schema.contract(connection, lease_ms)
 
 
 async def _number(connection: Any, sql: str, values: Values = ()) -> int:

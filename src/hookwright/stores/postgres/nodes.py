@@ -5,8 +5,10 @@ only when nothing of the node is under way (else at the next look). What it trie
 deliveries can be made claimable in the same transaction (P3). Times are the database's own, by one clock.
 """
 
-from hookwright.errors import StoreUnavailable
+from hookwright import __version__
+from hookwright.errors import StoreRefused, StoreUnavailable
 from hookwright.store.nodes import CloseNode, OpenNode, RenewLease, TakeOver
+from hookwright.stores.postgres.schema import LOCK, known
 from hookwright.stores.sql.db import Db
 from hookwright.stores.sql.registry import load_sql
 
@@ -21,8 +23,12 @@ class NodeEnded(StoreUnavailable):
 
 
 async def open_node(db: Db, command: OpenNode) -> int:
-    row = await db.first(SQL.open_node)
-    assert row is not None
+    """Raises StoreRefused when the schema became too new for this release since it started."""
+    await db.all(SQL.no_migration, {"lock": LOCK})
+    steps = [step.number for step in known()]
+    row = await db.first(SQL.open_node, {"release": __version__, "schema": max(steps), "steps": steps})
+    if row is None:
+        raise StoreRefused("the database was taken over by a newer Hookwright; upgrade this process")
     return int(row[0])
 
 

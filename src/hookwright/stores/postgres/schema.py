@@ -1,44 +1,80 @@
-"""The schema's version, and bringing it up to date. One process at a time, each step whole or not at all."""
+"""The schema, and bringing it up to date in two halves (see `stores.sql.steps`). One process at a time, each step whole or not at all.
+
+A process becomes a node under the same lock (`nodes.open_node`), and says which steps it knows: so no contract step is
+carried out beside a node that needs what it takes away, and no such node comes up after it.
+"""
 
 from importlib import resources
 from typing import Any
 
 from hookwright.errors import StoreRefused
+from hookwright.stores.postgres.db import PostgresDb
+from hookwright.stores.sql.registry import load_sql
+from hookwright.stores.sql.steps import Applied, Standing, Step, read_steps, standing
 
+SQL = load_sql("schema", __package__)
 LOCK = 0x484F4F4B
 """The advisory lock of who migrates ("HOOK"); held to the end of the transaction, so it works behind a pooler too."""
+FOLDER = resources.files(__package__) / "migrations"
+LONGEST = 24 * 3600.0
+"""Seconds that a step may take, or the steps of another process."""
+LIMITS = "set local statement_timeout = 0; set local lock_timeout = '{}'; set local idle_in_transaction_session_timeout = 0"
+WAITING_FOR_A_TABLE = "5s"
+"""While a step waits for a table, whoever needs it later waits behind the step."""
 
 
-def migrations() -> list[tuple[str, str]]:
-    """Every step, in order: its name and its SQL."""
-    folder = resources.files(__package__) / "migrations"
-    files = sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
-    return [(file.name.removesuffix(".sql"), file.read_text("utf-8")) for file in files]
+def known() -> tuple[Step, ...]:
+    """The steps that this program knows."""
+    return read_steps(FOLDER)
+
+
+async def look(connection: Any) -> Standing:
+    """Changes nothing. Raises StoreRefused."""
+    return standing(known(), await _applied(connection))
 
 
 async def migrate(connection: Any) -> list[str]:
-    """Bring the schema up to date; the names of the steps taken. Raises StoreRefused if it is newer than this program."""
-    done = []
-    async with connection.transaction():
-        await connection.execute(f"select pg_advisory_xact_lock({LOCK})")
-        await connection.execute("create table if not exists hookwright_schema (version integer primary key, name text not null)")
-        version, _ = await steps_to_come(connection)
-        for number, (name, script) in enumerate(migrations()[version:], start=version + 1):
-            await connection.execute(script)
-            await connection.execute("insert into hookwright_schema (version, name) values ($1, $2)", number, name)
-            done.append(name)
-    return done
+    """Carry out what is pending; the names of the steps. Raises StoreRefused if the schema is too new for this program."""
+    return await _carry_out(connection, waiting=None)
 
 
-async def steps_to_come(connection: Any) -> tuple[int, tuple[str, ...]]:
-    """The schema's version (0 before the first step), and the names of the steps to the newest. Raises StoreRefused; changes nothing."""
-    version, names = await schema_version(connection), [name for name, _ in migrations()]
-    if version > len(names):
-        raise StoreRefused(f"the database was written by a newer Hookwright (schema {version}, this one knows {len(names)}); upgrade first")
-    return version, tuple(names[version:])
+async def contract(connection: Any, lease_ms: int) -> list[str]:
+    """Carry out what waits; the names of the steps. Raises StoreRefused while a node of an older release is at work.
+
+    Nodes that were silent for `lease_ms` are not: they are ended.
+    """
+    return await _carry_out(connection, waiting=lease_ms)
 
 
-async def schema_version(connection: Any) -> int:
+async def _carry_out(connection: Any, *, waiting: int | None) -> list[str]:
+    db, done = PostgresDb(connection), list[str]()
+    while True:
+        async with connection.transaction():
+            await connection.execute(LIMITS.format(0))
+            await connection.execute(f"select pg_advisory_xact_lock({LOCK})", timeout=LONGEST)
+            await db.run(SQL.prepare)
+            found = await look(connection)
+            steps = found.pending if waiting is None else found.waiting
+            if not steps:
+                return done
+            if waiting is not None:
+                await _refuse_beside_older(db, steps[0], waiting)
+            await connection.execute(LIMITS.format(WAITING_FOR_A_TABLE))
+            await connection.execute(steps[0].script, timeout=LONGEST)
+            await db.run(SQL.applied, (steps[0].number, steps[0].name, steps[0].half))
+        done.append(steps[0].name)
+
+
+async def _refuse_beside_older(db: PostgresDb, step: Step, lease_ms: int) -> None:
+    """A node that is locked has something under way: it is alive, however long it was silent."""
+    await db.all(SQL.end_older, {"number": step.number, "lease_ms": lease_ms})
+    older = await db.all(SQL.older, {"number": step.number})
+    if older:
+        shown = ", ".join(f"{epoch} (release {release or 'unknown'}, schema {schema})" for epoch, release, schema in older)
+        raise StoreRefused(f"{step.name} waits for nodes of an older release, which need what it takes away: {shown}; upgrade or stop them")
+
+
+async def _applied(connection: Any) -> list[Applied]:
     if await connection.fetchval("select to_regclass('hookwright_schema') is null"):
-        return 0
-    return int(await connection.fetchval("select coalesce(max(version), 0) from hookwright_schema"))
+        return []
+    return [(number, half) for number, half in await PostgresDb(connection).all(SQL.steps)]

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import apsw
 
 from hookwright.errors import StoreRefused
+from hookwright.stores.sql.steps import Half, Standing, Step, read_steps, standing
 
 APPLICATION_ID = 0x484F4F4B
 """Written into the file's header ("HOOK"), so that another program's database is never taken for ours."""
@@ -47,6 +48,7 @@ class Opening(NamedTuple):
 DURABLE = Opening()
 _READER_PRAGMAS = ("pragma query_only = on", "pragma trusted_schema = off", "pragma temp_store = memory", "pragma wal_autocheckpoint = 0")
 _CHECK_SECONDS = 0.5
+FOLDER = resources.files(__package__) / "migrations"
 
 
 class FileLock:
@@ -120,24 +122,30 @@ def open_reader(path: Path, opening: Opening = DURABLE) -> apsw.Connection:
 
 
 def migrate(connection: apsw.Connection) -> list[str]:
-    """Bring the schema up to date; the names of the steps taken. Each step commits whole or not at all."""
-    done = []
-    for version, (name, script) in enumerate(migrations(), start=1):
-        if version <= schema_version(connection):
-            continue
+    """Bring the schema up to date, both halves: the file has one owner. The names of the steps; each commits whole or not at all."""
+    found = look(connection)
+    steps = sorted((*found.pending, *found.waiting), key=lambda step: step.number)
+    for step in steps:
         with connection:
-            connection.execute(script)
-            connection.execute(f"pragma user_version = {version}")
+            connection.execute("create table if not exists hookwright_schema (version integer primary key, name text, half text) strict")
+            connection.execute(step.script)
+            connection.execute("insert into hookwright_schema (version, name, half) values (?, ?, ?)", (step.number, step.name, step.half))
+            connection.execute(f"pragma user_version = {max(step.number, schema_version(connection))}")
             connection.execute(f"pragma application_id = {APPLICATION_ID}")
-        done.append(name)
-    return done
+    return [step.name for step in steps]
 
 
-def migrations() -> list[tuple[str, str]]:
-    """Every step, in order: its name and its SQL."""
-    folder = resources.files(__package__) / "migrations"
-    files = sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
-    return [(file.name.removesuffix(".sql"), file.read_text("utf-8")) for file in files]
+def known() -> tuple[Step, ...]:
+    """The steps that this program knows."""
+    return read_steps(FOLDER)
+
+
+def look(connection: apsw.Connection, name: str = "the database") -> Standing:
+    """Changes nothing. Raises StoreRefused."""
+    recorded = connection.execute("select 1 from sqlite_schema where name = 'hookwright_schema'").fetchone()
+    rows: Any = connection.execute("select version, half from hookwright_schema").fetchall() if recorded else []
+    applied: dict[int, Half] = dict.fromkeys(range(1, schema_version(connection) + 1), "expand") if not rows else dict(rows)
+    return standing(known(), applied.items(), name)
 
 
 def schema_version(connection: apsw.Connection) -> int:
@@ -150,9 +158,7 @@ def _refuse_foreign(connection: apsw.Connection, path: Path) -> None:
     tables: Any = connection.execute("select count(*) from sqlite_schema").fetchall()[0][0]
     if mark != APPLICATION_ID and (mark or tables or schema_version(connection)):
         raise StoreRefused(f"{path} is another program's SQLite database; name a file of its own for Hookwright")
-    version, newest = schema_version(connection), len(migrations())
-    if version > newest:
-        raise StoreRefused(f"{path} was written by a newer Hookwright (schema {version}, this one knows {newest}); upgrade first")
+    look(connection, str(path))
 
 
 def _check(connection: apsw.Connection, path: Path) -> None:

@@ -19,49 +19,47 @@ from hookwright.stores.sql.db import carry_out
 from hookwright.stores.sql.examination import Backlog, backlog
 from hookwright.stores.sql.registry import load_sql
 from hookwright.stores.sql.seals import seals_after
-from hookwright.stores.sqlite.connections import APPLICATION_ID, migrations, schema_version
+from hookwright.stores.sql.steps import Standing, standing
+from hookwright.stores.sqlite.connections import APPLICATION_ID, known, look, schema_version
 from hookwright.stores.sqlite.db import SqliteDb
 
 SQL = load_sql("examination", __package__)
 
 
 class Examination(msgspec.Struct, frozen=True, kw_only=True):
-    """`problems`: what SQLite's full check found, at most ten lines. `pending`: steps of migration to come, by name.
+    """`problems`: what SQLite's full check found, at most ten lines.
 
     `holds_data`: whether there is an organization, so that the keys to what is sealed must be there. `backlog` is None
     when the schema is not the newest. `newest_at`: when the newest message was created (Unix ms); None if there is none.
     """
 
-    version: int
-    newest: int
-    pending: tuple[str, ...]
+    standing: Standing
     problems: tuple[str, ...]
     holds_data: bool
     backlog: Backlog | None
     newest_at: int | None
 
 
-def steps_to_come(path: Path) -> tuple[int, tuple[str, ...]]:
-    """The schema version of the file (0 if there is no file), and the steps that lead to the newest. Raises StoreRefused."""
+def schema_standing(path: Path) -> Standing:
+    """How far the file's schema is; there may be no file yet. Raises StoreRefused."""
     if not path.exists():
-        return 0, tuple(name for name, _ in migrations())
+        return standing(known(), ())
     with _reading(path) as connection:
-        return _steps(connection, path)
+        return _look(connection, path)
 
 
 def examine(path: Path) -> Examination:
     """All of the file is read. Raises StoreRefused: not a database, not ours, unreadable, from a newer version."""
     with _reading(path) as connection:
-        version, pending = _steps(connection, path)
+        schema = _look(connection, path)
         rows = connection.execute("pragma integrity_check(10)").fetchall()
         problems = tuple(str(row[0]) for row in rows if row[0] != "ok")
-        holds_data = version > 0 and not problems and bool(_row(connection, SQL.holds_data)[0])
-        readable = not pending and not problems
+        holds_data = schema.version > 0 and not problems and bool(_row(connection, SQL.holds_data)[0])
+        readable = not schema.pending and not problems
         found = carry_out(backlog(SqliteDb(connection))) if readable else None
         newest_at = _row(connection, SQL.newest_message)[0] if readable else None
     return Examination(
-        version=version, newest=version + len(pending), pending=pending, problems=problems, holds_data=holds_data, backlog=found,
-        newest_at=newest_at,
+        standing=schema, problems=problems, holds_data=holds_data, backlog=found, newest_at=newest_at,
     )  # fmt: skip
 
 
@@ -106,15 +104,12 @@ def _reading(path: Path) -> Iterator[apsw.Connection]:
             index.unlink(missing_ok=True)
 
 
-def _steps(connection: apsw.Connection, path: Path) -> tuple[int, tuple[str, ...]]:
+def _look(connection: apsw.Connection, path: Path) -> Standing:
     mark: Any = connection.execute("pragma application_id").fetchall()[0][0]
     tables: Any = connection.execute("select count(*) from sqlite_schema").fetchall()[0][0]
-    version, names = schema_version(connection), [name for name, _ in migrations()]
-    if mark != APPLICATION_ID and (mark or tables or version):
+    if mark != APPLICATION_ID and (mark or tables or schema_version(connection)):
         raise StoreRefused(f"{path} is another program's SQLite database")
-    if version > len(names):
-        raise StoreRefused(f"{path} was written by a newer Hookwright (schema {version}, this one knows {len(names)}); upgrade first")
-    return version, tuple(names[version:])
+    return look(connection, str(path))
 
 
 def _row(connection: apsw.Connection, sql: str) -> tuple[Any, ...]:

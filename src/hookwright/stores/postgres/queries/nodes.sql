@@ -1,9 +1,14 @@
 -- Nodes and their leases. `seen_at` is the database's own time in Unix ms.
 
--- name: open_node
-insert into nodes (started_at, seen_at)
-select now_ms, now_ms from (select cast(extract(epoch from clock_timestamp()) * 1000 as bigint) as now_ms) as clock
+-- name: open_node -- unless a step was carried out that takes away what this release needs
+insert into nodes (started_at, seen_at, release, schema)
+select now_ms, now_ms, cast(:release as text), cast(:schema as integer)
+from (select cast(extract(epoch from clock_timestamp()) * 1000 as bigint) as now_ms) as clock
+where not exists (select from hookwright_schema where half = 'contract' and version <> all(cast(:steps as integer[])))
 returning epoch
+
+-- name: no_migration -- until the end of the transaction
+select pg_advisory_xact_lock_shared(:lock)
 
 -- name: renew
 update nodes set seen_at = cast(extract(epoch from clock_timestamp()) * 1000 as bigint) where epoch = :epoch
