@@ -40,8 +40,11 @@ ROWS_AT_ONCE = 100
 """After so many the loop gets a turn."""
 WARY = 100
 """After a group in which a command raised, so many have savepoints at once: who conflicts often must not double the work."""
-CHECKPOINT_PAGES = 4000
-"""About 16 MiB of log before it is written back into the database file."""
+CHECKPOINT_PAGES = 16_000
+"""About 64 MiB of log before it is written back into the database file. No commit begins meanwhile. Measured: at 4,000 pages that
+came every 700 messages and took 5 ms, so that at 1,000 messages a second nearly one in a hundred met it; at 16,000 it comes every
+2,200 and takes 9 ms.
+"""
 
 _GROUP_FAULTS = (apsw.FullError, apsw.IOError, apsw.CorruptError, apsw.NoMemError, apsw.ReadOnlyError, apsw.CantOpenError, apsw.BusyError)
 """What is wrong with the database, not with one command: SQLite may have rolled back all of it already."""
