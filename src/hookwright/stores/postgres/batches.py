@@ -5,6 +5,9 @@ the larger the groups. Each command has its own answer: a conflict or a duplicat
 
 A group whose answer was lost (the connection broke) may have been committed. Its callers are told that it was not: who
 repeats a request has its idempotency key. What the group may have claimed for this node is in doubt: see `doubts`.
+
+When nobody answers at all, whatever waits is refused with the group that found out: no producer waits for the same
+silence more than once. What comes afterwards is the next try.
 """
 
 import asyncio
@@ -60,7 +63,10 @@ class Batches(Generic[C]):
         except StoreUnavailable as error:
             self._fail(group, error)
         except (*LOST, *PASSING) as error:
-            self._fail(group, unavailable(error))
+            silenced = tuple(self._waiting) if isinstance(error, TimeoutError) else ()
+            if silenced:
+                self._waiting.clear()
+            self._fail([*group, *silenced], unavailable(error))
         except Exception as error:
             log.exception("a group of %d commands failed", len(group))
             self._fail(group, unavailable(error))
