@@ -61,6 +61,22 @@ def test_a_trusted_certificate_for_the_right_name_is_accepted(tmp_path: Path, ho
     assert attempt_tls(files, trusted=True, host=host) == Response(200, b"ok", False)
 
 
+def test_a_connection_is_used_again_and_closed_without_waiting_for_the_receiver(tmp_path: Path) -> None:
+    async def scenario() -> int:
+        files = write_certificate(tmp_path, [], ["127.0.0.1"])
+        server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), tls_context()
+        server.load_cert_chain(*files)
+        client.load_verify_locations(files[0])
+        async with receiving(answering(OK), tls=server) as receiver:
+            async with sending(tls=client) as sender:
+                for _ in range(3):
+                    assert await sender.send(request(f"https://127.0.0.1:{receiver.port}/")) == Response(200, b"ok", False)
+            await receiver.ended.wait()
+            return receiver.connections
+
+    assert asyncio.run(scenario()) == 1
+
+
 @pytest.mark.parametrize(
     ("names", "addresses", "days", "trusted", "words"),
     [

@@ -88,6 +88,44 @@ def test_it_may_be_added_to_and_taken_from_while_it_tells() -> None:
     loop.close()
 
 
+def test_one_that_fails_does_not_keep_the_others_from_being_told() -> None:
+    loop = Clock()
+    loop.set_exception_handler(lambda *_: None)
+    rung: list[str] = []
+
+    def ring(item: str) -> None:
+        rung.append(item)
+        if item == "a":
+            raise RuntimeError(item)
+
+    waiting = Timeouts[str](loop, 10.0, ring)
+    waiting.add("a")
+    waiting.add("b")
+    loop.turn(110.0)
+    assert rung == ["a", "b"]
+    loop.close()
+
+
+def test_one_that_is_added_while_it_tells_does_not_delay_those_before_it() -> None:
+    loop, rung = Clock(), list[str]()
+
+    def ring(item: str) -> None:
+        rung.append(item)
+        if item == "a":
+            waiting.add("c")
+
+    waiting = Timeouts[str](loop, 10.0, ring)
+    waiting.add("a")
+    loop.turn(105.0)
+    waiting.add("b")
+    loop.turn(110.0)
+    loop.turn(115.0)
+    assert rung == ["a", "b"]
+    loop.turn(120.0)
+    assert rung == ["a", "b", "c"]
+    loop.close()
+
+
 def test_nothing_is_told_after_it_was_closed() -> None:
     loop, waiting, rung = timeouts()
     waiting.add("a")

@@ -90,13 +90,10 @@ class Connection(asyncio.Protocol):
 
     def fail(self, failure: Failure) -> None:
         """Close at once; whatever is under way has failed."""
-        self._fail(failure)
-        self.transport.abort()
-
-    def _fail(self, failure: Failure) -> None:
         self.fault = self.fault or failure
         self._home.forget(self)
         self._end(failure, reusable=False)
+        self.transport.abort()
 
     # The transport's side
 
@@ -115,11 +112,11 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> None:
         if self._waiter is not None:
             self._end(self._answers.end(), reusable=False)
-        self._fail(UNANSWERED)
+        self.fail(UNANSWERED)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if exc is None:
             self.eof_received()
         else:
-            self._fail(of_break(exc))
+            self.fail(of_break(exc))
         self._answers.close()

@@ -37,15 +37,14 @@ class Timeouts(Generic[T]):
         return self._due.pop(item, None)
 
     def _look(self) -> None:
-        self._timer = None
         now = self._loop.time()
-        while self._due:
-            item, due = next(iter(self._due.items()))
-            if due > now:
-                self._timer = self._loop.call_at(due, self._look)
-                return
-            del self._due[item]
-            self._ring(item)
+        try:
+            while self._due and next(iter(self._due.values())) <= now:
+                item = next(iter(self._due))
+                del self._due[item]
+                self._ring(item)
+        finally:  # whatever became of one, the others are not forgotten
+            self._timer = self._loop.call_at(next(iter(self._due.values())), self._look) if self._due else None
 
     def close(self) -> None:
         """Forget all of it."""
