@@ -124,4 +124,4 @@ class Answers:
     def on_message_complete(self) -> None:
         if self.answered:
             self._complete = True
-            self.reusable = self._parser.should_keep_alive() and self._status != 101
+            self.reusable = self._parser.should_keep_alive()
