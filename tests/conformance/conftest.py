@@ -12,6 +12,7 @@ from hookwright.store import Store
 from hookwright.stores.postgres.store import open_store as open_postgres
 from hookwright.stores.sqlite.store import open_store as open_sqlite
 from tests.conformance.makers import NOW, OWNER
+from tests.conformance.tables import ReadTables, postgres_tables, sqlite_tables
 from tests.pgbouncer import running_pgbouncer
 from tests.postgres import Postgres, running_postgres
 
@@ -62,3 +63,12 @@ def stores(request: pytest.FixtureRequest, tmp_path: Path) -> OpenStore:
         return lambda: open_postgres(server.url(DATABASE), now=NOW)
     pooler: int = request.getfixturevalue("pooler")
     return lambda: open_postgres(server.url(DATABASE, port=pooler), pooled=True, now=NOW)
+
+
+@pytest.fixture
+def tables(stores: OpenStore, request: pytest.FixtureRequest, tmp_path: Path) -> ReadTables:
+    """Reads all rows of the store under test, beside it and without its help."""
+    if request.node.callspec.params["stores"] == "sqlite":
+        return lambda: sqlite_tables(tmp_path / "store.db")
+    server: Postgres = request.getfixturevalue("server")
+    return lambda: postgres_tables(server.url(DATABASE))

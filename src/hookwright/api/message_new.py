@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from hookwright.api.models import whole
-from hookwright.domain.messages import JSON, MAX_NESTING, Content
+from hookwright.domain.messages import JSON, MAX_NESTING, MAX_RETENTION_DAYS, Content
 from hookwright.domain.names import MAX_CHANNEL, UID_PATTERN, is_name, uid_problem
 from hookwright.domain.payloads import problem
 from hookwright.engine.ingest import DAY, NewMessage
@@ -14,7 +14,7 @@ from hookwright.errors import Invalid, Problem
 
 T = TypeVar("T")
 MAX_CHANNELS = 5
-MIN_RETENTION_DAYS, MAX_RETENTION_DAYS = 5, 90
+MIN_RETENTION_DAYS = 5
 HOUR = 3_600_000
 _CONTENT_TYPE = re.compile(
     r"[\w!#$&^.+-]+/[\w!#$&^.+-]+(?:[ \t]*;[ \t]*[\w!#$&^.+-]+=(?:[\w!#$&^.+-]+|\"[^\"\\\x00-\x1f\x7f]*\"))*", re.ASCII

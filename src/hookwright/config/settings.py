@@ -16,7 +16,8 @@ from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from hookwright.config.mistakes import PREFIX, explain, unknown_variables
-from hookwright.config.values import Database, Networks, Portal, Ring, Role, Schedule
+from hookwright.config.values import Age, Database, Networks, Portal, Ring, Role, Schedule
+from hookwright.domain.messages import MAX_RETENTION_DAYS
 from hookwright.domain.retries import DEFAULT_SCHEDULE
 from hookwright.errors import ConfigurationError
 
@@ -141,6 +142,14 @@ class Settings(BaseSettings):
         "One transaction has to hold a message's whole fan-out.",
         ge=1,
         le=100_000,
+    )
+    message_retention: Age = _option(
+        MAX_RETENTION_DAYS,
+        "days",
+        "How long messages are kept, with their attempts and numbers; 0 for ever. At least 90, as long as a payload may be kept.",
+        "No payload is kept longer, so nothing older can be shown whole or sent again; and no disk is endless.",
+        ge=0,
+        le=36_500,
     )
     concurrency: int = _option(
         512, "attempts", "Attempts under way at once.", "Well below the usual limit of 1,024 open files.", ge=1, le=65_536

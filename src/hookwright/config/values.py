@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, PlainSerializer, SecretStr
 from pydantic_settings import NoDecode
 
 from hookwright.domain.addresses import Network, parse_networks
+from hookwright.domain.messages import MAX_RETENTION_DAYS
 from hookwright.vault import parse_keys
 
 MOST_RETRIES = 100
@@ -59,6 +60,12 @@ def _schedule(value: tuple[float, ...]) -> tuple[float, ...]:
     return value
 
 
+def _age(value: int) -> int:
+    if value and value < MAX_RETENTION_DAYS:
+        raise ValueError(f"right would be {MAX_RETENTION_DAYS} days or more, as payloads may be kept for so long, or 0: for ever")
+    return value
+
+
 def _networks(value: object) -> object:
     parts = _split(value)
     return parse_networks(map(str, parts)) if isinstance(parts, list | tuple) else parts
@@ -80,6 +87,7 @@ _Comma = PlainSerializer(lambda values: ",".join(f"{each:g}" if isinstance(each,
 
 Database = Annotated[str, AfterValidator(_database)]
 Role = Annotated[Literal["api", "worker", "gateway", "all"], AfterValidator(_role)]
+Age = Annotated[int, AfterValidator(_age)]
 Schedule = Annotated[tuple[float, ...], NoDecode, BeforeValidator(_split), AfterValidator(_schedule), _Comma]
 Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks), _Comma]
 Ring = Annotated[SecretStr, AfterValidator(_ring)]

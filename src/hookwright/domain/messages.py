@@ -8,6 +8,8 @@ from hookwright.domain.endpoints import Endpoint, wants
 
 JSON = "application/json"
 MAX_NESTING = 64
+MAX_RETENTION_DAYS = 90
+"""The longest that a body is kept."""
 
 
 class Content(msgspec.Struct, frozen=True):

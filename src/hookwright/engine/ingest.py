@@ -7,7 +7,7 @@ import msgspec
 from hookwright.clock import Clock
 from hookwright.domain.deliveries import UNOWNED, Delivery, Key
 from hookwright.domain.endpoints import Endpoint
-from hookwright.domain.messages import Content, Message, fan_out
+from hookwright.domain.messages import MAX_RETENTION_DAYS, Content, Message, fan_out
 from hookwright.engine.dispatcher import Dispatcher
 from hookwright.engine.jobs import from_message
 from hookwright.errors import CallerError
@@ -31,7 +31,7 @@ class NewMessage(msgspec.Struct, frozen=True, kw_only=True):
     content: Content
     event_id: str | None = None
     channels: tuple[str, ...] | None = None
-    retention_ms: int = 90 * DAY
+    retention_ms: int = MAX_RETENTION_DAYS * DAY
 
 
 class Ingest:

@@ -1,7 +1,7 @@
 """Slow, regular work, in slices that the path of a message does not feel.
 
-It carries out recovers, ends the deliveries of deleted endpoints, removes what has expired, and looks again for due
-rows, so that nothing depends on a wake-up that was missed.
+It carries out recovers, ends the deliveries of deleted endpoints, removes what has expired, has grown old or was deleted, and
+looks again for due rows, so that nothing depends on a wake-up that was missed.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from hookwright.engine.replays import Replays
 from hookwright.errors import StoreUnavailable
 from hookwright.store import Store
 from hookwright.store.deliveries import CancelDeliveries, Forget
+from hookwright.store.retention import Erase, Maintain, Place, RemoveMessages, RemoveRecords
 
 log = logging.getLogger(__name__)
 EVERY_SECONDS = 10.0
@@ -24,12 +25,27 @@ GRACE_MS = 600_000
 """What has expired is removed so much later: by then every attempt that ended before is settled, and its answer found."""
 PAUSE_SECONDS = 0.02
 """Between slices, so that they are a small share of what the database does."""
+REMOVED = 100
+"""Rows of a slice that removes: a few milliseconds, and no group commit waits for more."""
+SETTLED_MS = 60_000
+"""What was deleted so long ago is changed by no request any more that began before."""
+OLDER_MS = 2 * GRACE_MS
+"""Messages are removed so much after their age allows it: by then the contents that expired with it are gone."""
+PASS_SECONDS = 3600.0
+"""Between passes over all messages for old ones. None is old for as much as a day."""
 
 
 class Janitor:
-    def __init__(self, *, store: Store, dispatcher: Dispatcher, replays: Replays, clock: Clock, called: asyncio.Event) -> None:
-        """`called` is set when there is something to do before the next round (a recover, a deleted endpoint)."""
+    def __init__(
+        self, *, store: Store, dispatcher: Dispatcher, replays: Replays, clock: Clock, called: asyncio.Event, keep_ms: int | None
+    ) -> None:
+        """`called` is set when there is something to do before the next round (a recover, a deleted endpoint). Messages are
+        kept for `keep_ms`, None: for ever.
+        """
         self._store, self._dispatcher, self._replays, self._clock, self._called = store, dispatcher, replays, clock, called
+        self._keep_ms = keep_ms
+        self._place: Place | None = None
+        self._passed: float | None = None
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -43,7 +59,17 @@ class Janitor:
 
     async def tidy(self) -> bool:
         """One round: some slices of each kind of work, so that none starves another; whether there is more to do."""
-        more = [await self._some(work) for work in (self._replays.carry_on, self._cancel, self._forget, self._look)]
+        kinds = (
+            self._replays.carry_on,
+            self._cancel,
+            self._forget,
+            self._maintain,
+            self._age,
+            self._remove_records,
+            self._erase,
+            self._look,
+        )
+        more = [await self._some(work) for work in kinds]
         return any(more)
 
     async def _some(self, slice_of_work: Callable[[], Awaitable[bool]]) -> bool:
@@ -70,3 +96,28 @@ class Janitor:
 
     async def _forget(self) -> bool:
         return await self._store.write(Forget(now=self._clock.now() - GRACE_MS, limit=SLICE)) > 0
+
+    @property
+    def _before(self) -> int | None:
+        """Messages that were created before it are old (Unix ms)."""
+        return None if self._keep_ms is None else self._clock.now() - self._keep_ms - OLDER_MS
+
+    async def _maintain(self) -> bool:
+        return await self._store.write(Maintain(now=self._clock.now(), before=self._before))
+
+    async def _age(self) -> bool:
+        """A slice of a pass over the messages; whether the pass goes on."""
+        before, now = self._before, asyncio.get_running_loop().time()
+        if before is None or (self._passed is not None and now - self._passed < PASS_SECONDS):
+            return False
+        self._place = await self._store.write(RemoveMessages(before=before, after=self._place or Place(), limit=REMOVED))
+        if self._place is None:
+            self._passed = now
+        return self._place is not None
+
+    async def _remove_records(self) -> bool:
+        before = self._before
+        return before is not None and await self._store.write(RemoveRecords(before=before, limit=REMOVED)) > 0
+
+    async def _erase(self) -> bool:
+        return await self._store.write(Erase(before=self._clock.now() - SETTLED_MS, old=self._before, limit=REMOVED)) > 0

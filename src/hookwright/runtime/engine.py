@@ -28,6 +28,8 @@ from hookwright.store import Store
 from hookwright.store.nodes import CloseNode, OpenNode, TakeOver
 from hookwright.vault import Vault
 
+DAY_MS = 86_400_000
+
 
 class Chance(msgspec.Struct, frozen=True):
     """Where time and chance come from; a simulation brings its own."""
@@ -48,6 +50,8 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
     grace: float = 10.0
     lease: float | None = None
     """Seconds, where other processes may share the store; None where this one is alone."""
+    keep_ms: int | None = None
+    """How long messages are kept; None: for ever."""
 
 
 @contextlib.asynccontextmanager
@@ -68,7 +72,7 @@ async def run_engine(
         dispatcher.lease(began + options.lease)
     called = asyncio.Event()
     replays = Replays(store=store, dispatcher=dispatcher, clock=clock, minter=minter, begin=called.set)
-    janitor = Janitor(store=store, dispatcher=dispatcher, replays=replays, clock=clock, called=called)
+    janitor = Janitor(store=store, dispatcher=dispatcher, replays=replays, clock=clock, called=called, keep_ms=options.keep_ms)
     membership = Membership(store=store, dispatcher=dispatcher, clock=clock, lease_ms=lease_ms)
     news = Follower(store=store, directory=directory, dispatcher=dispatcher)
     services = Services(
@@ -115,4 +119,5 @@ def engine_options(settings: Settings) -> EngineOptions:
         ),
         grace=settings.shutdown_grace,
         lease=settings.lease if settings.on_postgres else None,
+        keep_ms=settings.message_retention * DAY_MS or None,
     )

@@ -27,7 +27,9 @@ class UpdateApplication(Command[Application], frozen=True, kw_only=True):
 
 
 class DeleteApplication(Command[Application], frozen=True, kw_only=True):
-    """Its uid is free again at once, its endpoints are deleted, their live deliveries canceled. Raises NotFound."""
+    """Its uid is free again at once, its endpoints are deleted, their live deliveries canceled; then all of it is erased (see
+    `CancelDeliveries`, `Erase`). Raises NotFound.
+    """
 
     organization: str
     ref: str

@@ -27,7 +27,9 @@ class UpdateEndpoint(Command[Endpoint], frozen=True, kw_only=True):
 
 
 class DeleteEndpoint(Command[Endpoint], frozen=True, kw_only=True):
-    """Its uid is free again at once; its live deliveries are canceled (see `CancelDeliveries`). Raises NotFound."""
+    """Its uid is free again at once, its secrets and headers are gone; its live deliveries are canceled (see `CancelDeliveries`).
+    Raises NotFound.
+    """
 
     application: str
     ref: str

@@ -1,15 +1,49 @@
-"""Removing what has expired, as everywhere; and making the days to come, for which this is the regular occasion."""
+"""Removing what has expired or is old, as everywhere, by one process at a time; and keeping the days."""
 
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from hookwright.store import Command
 from hookwright.store.deliveries import Forget
+from hookwright.store.retention import Erase, Maintain, Place, RemoveMessages, RemoveRecords
 from hookwright.stores.postgres.db import PostgresDb
+from hookwright.stores.postgres.old_days import drop_days
 from hookwright.stores.postgres.partitions import make_days
-from hookwright.stores.sql import retention
+from hookwright.stores.sql import removal, retention
 from hookwright.stores.sql.registry import load_sql
 
+C = TypeVar("C", bound=Command[Any])
+R = TypeVar("R")
 NEWS = load_sql("news", __package__)
+LOCK = 0x53574550
+"""The advisory lock of who removes ("SWEP")."""
+
+
+async def maintain(connection: Any, command: Maintain) -> bool:
+    """In transactions of its own: what it locks must be free again soon."""
+    await make_days(connection, command.now, wait=False)
+    return command.before is not None and await drop_days(PostgresDb(connection), command.before)
 
 
 async def forget(db: PostgresDb, command: Forget) -> int:
-    await make_days(db.connection, command.now)
     await db.run(NEWS.forget)
     return await retention.forget(db, command)
+
+
+async def remove_messages(db: PostgresDb, command: RemoveMessages) -> Place | None:
+    return await _alone(db, command, removal.remove_messages, None)
+
+
+async def remove_records(db: PostgresDb, command: RemoveRecords) -> int:
+    return await _alone(db, command, removal.remove_records, 0)
+
+
+async def erase(db: PostgresDb, command: Erase) -> int:
+    return await _alone(db, command, removal.erase, 0)
+
+
+async def _alone(db: PostgresDb, command: C, handler: Callable[[PostgresDb, C], Awaitable[R]], nothing: R) -> R:
+    """Two that remove the same rows would only wait for each other."""
+    if not await db.connection.fetchval(f"select pg_try_advisory_xact_lock({LOCK})"):
+        return nothing
+    return await handler(db, command)

@@ -17,6 +17,7 @@ from hookwright.store import Command, Once, Query, Remembered
 from hookwright.store.deliveries import CancelDeliveries, ClaimDue, ContinueRecovers, Forget, Release, Settle
 from hookwright.store.messages import CreateMessage, CreateMessages, ExpungeContent
 from hookwright.store.nodes import CloseNode, OpenNode, RenewLease, TakeOver
+from hookwright.store.retention import Erase, Maintain, RemoveMessages, RemoveRecords
 from hookwright.stores.postgres import deliveries, messages, nodes, retention
 from hookwright.stores.postgres.batches import Batches
 from hookwright.stores.postgres.connections import Address, Line, Lines, opening
@@ -45,6 +46,9 @@ OWN: dict[type, Callable[[Any, Any], Coroutine[Any, Any, Any]]] = {
     ClaimDue: deliveries.claim_due,
     Forget: retention.forget,
     CreateMessages: messages.create_many,
+    RemoveMessages: retention.remove_messages,
+    RemoveRecords: retention.remove_records,
+    Erase: retention.erase,
 }
 """Commands that are carried out differently here."""
 LOOSE = frozenset({*OWN, CancelDeliveries, ContinueRecovers, ExpungeContent} - {CreateMessages})
@@ -92,6 +96,9 @@ class PostgresStore:
             result = None
         elif isinstance(command, RenewLease):
             result = await _translated(self._renew(command))
+        elif isinstance(command, Maintain):
+            async with self._changes.one() as line:
+                result = await _translated(line.use(lambda connection: retention.maintain(connection, command)))
         else:
             result = await self._transact(command, once)
         if isinstance(command, TakeOver) and self._doubts:

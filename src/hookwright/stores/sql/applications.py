@@ -45,6 +45,7 @@ async def delete(db: Db, command: DeleteApplication) -> Application:
     if application is None:
         raise NotFound
     await db.run(SQL.delete, {"organization": application.organization, "id": application.id, "now": command.now})
+    await db.run(SQL.drop_secrets, {"application": application.id})
     await db.run(SQL.delete_endpoints, {"application": application.id, "now": command.now})
     return application
 

@@ -70,6 +70,7 @@ async def delete(db: Db, command: DeleteEndpoint) -> Endpoint:
     if record is None:
         raise NotFound
     await db.run(SQL.delete, {"application": command.application, "id": record.endpoint.id, "now": command.now})
+    await db.run(SQL.drop_secrets, {"endpoint": record.endpoint.id})
     return record.endpoint
 
 

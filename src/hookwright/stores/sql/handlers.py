@@ -11,6 +11,7 @@ from hookwright.stores.sql import (
     news,
     organizations,
     recovers,
+    removal,
     retention,
     seals,
     stats,
@@ -18,5 +19,5 @@ from hookwright.stores.sql import (
 
 __all__ = [
     "applications", "attempts", "deliveries", "endpoints", "event_types", "messages", "messages_read", "news", "organizations",
-    "recovers", "retention", "seals", "stats",
+    "recovers", "removal", "retention", "seals", "stats",
 ]  # fmt: skip

@@ -12,8 +12,11 @@ where organization = :organization and id = :id and deleted_at is null
 -- name: delete
 update applications set deleted_at = :now where organization = :organization and id = :id
 
+-- name: drop_secrets -- they go at once
+delete from endpoint_secrets where endpoint in (select id from endpoints where application = :application and deleted_at is null)
+
 -- name: delete_endpoints
-update endpoints set deleted_at = :now where application = :application and deleted_at is null
+update endpoints set deleted_at = :now, sealed_headers = null where application = :application and deleted_at is null
 
 -- name: find
 select organization, id, uid, name, metadata, throttle_rate, created_at, updated_at

@@ -17,8 +17,11 @@ update endpoints set
   updated_at = :updated_at
 where application = :application and id = :id and deleted_at is null
 
--- name: delete
-update endpoints set deleted_at = :now where application = :application and id = :id
+-- name: delete -- its sealed parts go at once
+update endpoints set deleted_at = :now, sealed_headers = null where application = :application and id = :id
+
+-- name: drop_secrets
+delete from endpoint_secrets where endpoint = :endpoint
 
 -- name: find -- by id or uid; a deleted one (by id) only when asked for
 select

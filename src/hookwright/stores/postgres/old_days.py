@@ -1,0 +1,96 @@
+"""Dropping whole days: what is old goes without a row being touched.
+
+A day goes table by table, in transactions of their own (see `partitions`). Rules:
+
+* A message with a live delivery stays (P2). Of a day with a few of those they are moved, with their outcomes and attempts, into the
+  table for what lies in no day, and the rest is dropped; one with many stays whole, for that would take long.
+* A day stays as long as it has contents. They go one by one, when their own time has come, with the answers that quote
+  them; and what has no content cannot be sent again, so while a day is dropped nothing in it comes to life.
+* Whether something lives is asked with the table locked, so that it still holds when the day is gone.
+* The event ids of messages go before them, in slices: a crash between leaves a message without its event id, not the other way round.
+
+Attempts lie in the day in which they ended. Those of a message that is gone stay until that day goes too.
+"""
+
+import re
+from collections import defaultdict
+from datetime import date, datetime
+from typing import Any
+
+import asyncpg
+
+from hookwright.stores.postgres.db import PostgresDb
+from hookwright.stores.postgres.partitions import DAY_MS, TABLES, bounds, changing, name_of, start_of
+from hookwright.stores.sql.registry import load_sql
+
+SQL = load_sql("old_days", __package__)
+MOVED = 1_000
+"""Rows that are moved at once at most: some ten milliseconds."""
+EVENT_IDS = 500
+_NAME = re.compile(r"_(\d{8})$")
+
+
+async def drop_days(db: PostgresDb, before: int) -> bool:
+    """Drop a table of a day that ended before `before` (Unix ms), or a slice of event ids; whether something was done."""
+    try:
+        for day, tables in sorted((await _days(db)).items()):
+            if start_of(day) + DAY_MS <= before and await _drop_some(db, day, tables):
+                return True
+    except (asyncpg.LockNotAvailableError, asyncpg.UndefinedTableError):  # they are busy, or another process was faster: another time
+        pass
+    return False
+
+
+async def _days(db: PostgresDb) -> dict[date, set[str]]:
+    """The days that there are, each with the tables that have it."""
+    days: defaultdict[date, set[str]] = defaultdict(set)
+    for table, name in await db.all(SQL.days, (list(TABLES),)):
+        if found := _NAME.search(name):
+            days[datetime.strptime(found[1], "%Y%m%d").date()].add(table)
+    return days
+
+
+async def _drop_some(db: PostgresDb, day: date, tables: set[str]) -> bool:
+    if "contents" in tables:
+        return not await db.all(_in(SQL.any_content, "contents", day)) and await _drop(db, "contents", day)
+    low, high = bounds("messages", day)
+    if "messages" in tables:
+        if await _is_much(db, SQL.live, (low, high)):
+            return False
+        return bool(await _drop_event_ids(db, low, high)) or await _drop(db, "messages", day, (low, high))
+    table, since = ("outcomes", low) if "outcomes" in tables else ("attempts", "")
+    left = [row[0] for row in await db.all(SQL.left, (since, high))]
+    if await _is_much(db, _in(SQL.some_of, table, day), (left,)):
+        return False
+    return await _drop(db, table, day, (left,))
+
+
+async def _is_much(db: PostgresDb, sql: str, values: tuple[Any, ...]) -> bool:
+    return len(await db.all(sql, (*values, MOVED + 1))) > MOVED
+
+
+async def _drop_event_ids(db: PostgresDb, low: str, high: str) -> int:
+    async with changing(db.connection) as mine:
+        return await db.run(SQL.drop_event_ids, (low, high, EVENT_IDS)) if mine else 0
+
+
+async def _drop(db: PostgresDb, table: str, day: date, moved: tuple[Any, ...] = ()) -> bool:
+    """`moved` are the values that say which rows stay."""
+    async with changing(db.connection) as mine:
+        if not mine:
+            return False
+        await db.run(f"lock table only {table} in access exclusive mode")
+        if table == "contents" and await db.all(_in(SQL.any_content, table, day)):
+            return False
+        if table == "messages" and await _is_much(db, SQL.live, moved):
+            return False
+        if moved:
+            await db.run(f"alter table {table} detach partition {name_of(table, day)}")
+            await db.all(SQL.by_lookups)
+            await db.run(_in(SQL.move_live if table == "messages" else SQL.move, table, day), moved)
+        await db.run(f"drop table {name_of(table, day)}")
+        return True
+
+
+def _in(sql: str, table: str, day: date) -> str:
+    return sql.replace("{table}", table).replace("{day}", name_of(table, day))
