@@ -11,7 +11,7 @@ import traceback
 import typer
 
 from hookwright import __version__
-from hookwright.cli import demo, doctor, migrate, reseal, send, serve, token, verify
+from hookwright.cli import backup, demo, doctor, migrate, reseal, send, serve, token, verify
 from hookwright.errors import ConfigurationError, HookwrightError
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app.add_typer(token.app)
 app.command()(send.send)
 app.command()(verify.verify)
 app.command()(doctor.doctor)
+app.command()(backup.backup)
 app.command()(migrate.migrate)
 app.command()(reseal.reseal)
 

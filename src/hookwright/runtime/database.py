@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from hookwright.config import Settings
 from hookwright.store import Store
 from hookwright.stores.sql.steps import Standing, Step
+from hookwright.stores.sqlite.backups import back_up
 from hookwright.stores.sqlite.connections import FileLock, open_writer
 from hookwright.stores.sqlite.examination import examine, schema_standing, sqlite_version, stored_seals
 from hookwright.stores.sqlite.store import open_store
@@ -14,6 +15,7 @@ __all__ = [
     "FileLock",
     "Standing",
     "Step",
+    "back_up",
     "examine",
     "open_database",
     "open_store",

@@ -44,14 +44,14 @@ def schema_standing(path: Path) -> Standing:
     """How far the file's schema is; there may be no file yet. Raises StoreRefused."""
     if not path.exists():
         return standing(known(), ())
-    with _reading(path) as connection:
-        return _look(connection, path)
+    with reading(path) as connection:
+        return look_at(connection, path)
 
 
 def examine(path: Path) -> Examination:
     """All of the file is read. Raises StoreRefused: not a database, not ours, unreadable, from a newer version."""
-    with _reading(path) as connection:
-        schema = _look(connection, path)
+    with reading(path) as connection:
+        schema = look_at(connection, path)
         rows = connection.execute("pragma integrity_check(10)").fetchall()
         problems = tuple(str(row[0]) for row in rows if row[0] != "ok")
         holds_data = schema.version > 0 and not problems and bool(_row(connection, SQL.holds_data)[0])
@@ -66,7 +66,7 @@ def examine(path: Path) -> Examination:
 def stored_seals(path: Path) -> Iterator[Seal]:
     """All that lies sealed in a file of the newest schema, read as it is asked for. Raises StoreRefused, Unreadable."""
     try:
-        with _reading(path) as connection:
+        with reading(path) as connection:
             seals = seals_after(SqliteDb(connection))
             while (seal := carry_out(_next(seals))) is not None:
                 yield seal
@@ -83,7 +83,7 @@ def sqlite_version() -> str:
 
 
 @contextlib.contextmanager
-def _reading(path: Path) -> Iterator[apsw.Connection]:
+def reading(path: Path) -> Iterator[apsw.Connection]:
     """Without a log to take into account the file is read as it is; else SQLite needs an index of the log, for as long."""
     path = path.resolve()  # SQLite keeps the log beside the file itself, not beside a link to it
     log, index = path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")
@@ -98,13 +98,14 @@ def _reading(path: Path) -> Iterator[apsw.Connection]:
         finally:
             connection.close()
     except apsw.Error as error:
-        raise _refusal(path, error) from error
+        raise refusal(path, error) from error
     finally:
         if not had_index and not plain:
             index.unlink(missing_ok=True)
 
 
-def _look(connection: apsw.Connection, path: Path) -> Standing:
+def look_at(connection: apsw.Connection, path: Path) -> Standing:
+    """Raises StoreRefused for what is not ours, or newer."""
     mark: Any = connection.execute("pragma application_id").fetchall()[0][0]
     tables: Any = connection.execute("select count(*) from sqlite_schema").fetchall()[0][0]
     if mark != APPLICATION_ID and (mark or tables or schema_version(connection)):
@@ -117,7 +118,8 @@ def _row(connection: apsw.Connection, sql: str) -> tuple[Any, ...]:
     return row
 
 
-def _refusal(path: Path, error: apsw.Error) -> StoreRefused:
+def refusal(path: Path, error: apsw.Error) -> StoreRefused:
+    """Of a file that cannot be read."""
     if isinstance(error, apsw.NotADBError):
         return StoreRefused(f"{path} is not a SQLite database (or its first page is corrupt)")
     if isinstance(error, apsw.CorruptError):
