@@ -66,7 +66,7 @@ def test_a_backup_under_load_has_all_that_was_acknowledged_before_and_delivers_w
         assert sorted(each.name for each in there.iterdir()) == ["hookwright.db"]
         assert (there / "hookwright.db").stat().st_mode & 0o777 == 0o600
         found = examine(there / "hookwright.db")
-        assert (found.problems, found.pending) == ((), ())
+        assert (found.problems, found.standing.pending) == ((), ())
 
         keys = hookwright(there, "doctor", "--database", f"sqlite:///{there / 'hookwright.db'}")
         assert keys.status == 1  # without its keys it is no backup
