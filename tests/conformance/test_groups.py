@@ -48,7 +48,8 @@ def test_a_refusal_in_one_group_does_not_change_how_the_next_are_judged(stores: 
         for round in range(3):  # a store may be more careful after the first
             commands = [creation(world, uid=f"{uid}{round}") for uid in ("a", "b", "a", "c")]
             answers = await asyncio.gather(*(world.store.write(command) for command in commands), return_exceptions=True)
-            assert [isinstance(answer, Conflict) for answer in answers] == [False, False, True, False]
+            refused = [isinstance(answer, Conflict) for answer in answers]
+            assert refused in ([False, False, True, False], [True, False, False, False])  # either may be faster
         page = await world.store.read(ListApplications(organization=ORG, page=PageRequest()))
         assert len(page.data) == 1 + 3 * 3
 

@@ -55,6 +55,25 @@ async def rounds(world: World, endpoint: Endpoint) -> list[list[int]]:
     return [sorted(key.round for key in keys if key.message == message) for message in sorted({key.message for key in keys})]
 
 
+def test_rounds_that_are_added_at_the_same_moment_are_different_ones(stores: OpenStore) -> None:
+    async def story(world: World) -> None:
+        endpoint = await world.endpoint()
+        messages = await failed(world, endpoint, 10)
+        for task in ("qtask_1", "qtask_2", "qtask_3"):
+            await begin(world, endpoint, task=task)
+        slices = [world.store.write(ContinueRecovers(now=world.now, limit=100)) for _ in range(3)]
+        recovering = asyncio.gather(*slices)
+        resent = await asyncio.gather(*(world.resend(message, endpoint) for message in messages))
+        await recovering
+        await finish(world)
+        assert len({delivery.key for delivery in resent}) == len(messages)
+        added = await rounds(world, endpoint)
+        assert len(added) == len(messages)
+        assert all(each == list(range(len(each))) and len(each) in (2, 3) for each in added)
+
+    check(stores, story)
+
+
 def test_what_failed_gets_a_round_of_its_own_with_the_whole_schedule(stores: OpenStore) -> None:
     async def story(world: World) -> None:
         endpoint = await world.endpoint()

@@ -1,9 +1,12 @@
+import pytest
+
 from hookwright.domain.deliveries import State
 from hookwright.domain.endpoints import Endpoint
 from hookwright.store.deliveries import EndpointStats, Stats
 from hookwright.store.messages import ExpungeContent
 
 from .conftest import OpenStore
+from .deliveries import claim, settle, settlement
 from .makers import HOUR, NOW, OWNER, World, check
 
 
@@ -47,6 +50,20 @@ def test_a_message_that_is_sent_again_moves_from_fail_to_under_way_to_success(st
         await world.resend(message, endpoint)
         for until in (NOW + HOUR, NOW + 1000):
             assert await stats(world, endpoint, NOW, until) == Stats(success=1)
+
+    check(stores, story)
+
+
+@pytest.mark.parametrize("states", [(State.SUCCESS, State.SUCCESS), (State.FAIL, State.SUCCESS), (State.SUCCESS, State.FAIL)])
+def test_rounds_of_one_message_that_are_settled_together_count_once(stores: OpenStore, states: tuple[State, State]) -> None:
+    async def story(world: World) -> None:
+        endpoint = await world.endpoint()
+        message = await world.message(endpoint)
+        await world.resend(message, endpoint)
+        rows = (await claim(world, endpoint)).claimed
+        ends = [settlement(world, row.delivery, state) for row, state in zip(rows, states, strict=True)]
+        assert await settle(world, *ends) == [True, True]
+        assert await stats(world, endpoint, NOW, NOW + HOUR) == Stats(success=1)
 
     check(stores, story)
 

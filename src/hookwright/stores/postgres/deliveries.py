@@ -22,7 +22,11 @@ from hookwright.stores.sql.registry import load_sql
 
 SQL = load_sql("deliveries", __package__)
 SLOTS = 64
-_PRIOR = "(select min(o.state) from outcomes o where o.endpoint = done.endpoint and o.message = done.message)"
+_PRIOR = (
+    "least((select min(o.state) from outcomes o where o.endpoint = done.endpoint and o.message = done.message), "
+    "min(state) over (partition by endpoint, message order by n rows between unbounded preceding and 1 preceding))"
+)
+"""How the message's other rounds ended before, those that are settled together with this one too: of them the best."""
 _json = msgspec.json.Encoder()
 
 

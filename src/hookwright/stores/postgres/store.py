@@ -14,7 +14,7 @@ from typing import Any, TypeVar, cast, overload
 
 from hookwright.errors import CallerError
 from hookwright.store import Command, Once, Query, Remembered
-from hookwright.store.deliveries import CancelDeliveries, ClaimDue, ContinueRecovers, Forget, Release, Settle
+from hookwright.store.deliveries import CancelDeliveries, ClaimDue, Forget, Release, Settle
 from hookwright.store.messages import CreateMessage, CreateMessages, ExpungeContent
 from hookwright.store.nodes import CloseNode, OpenNode, RenewLease, TakeOver
 from hookwright.store.retention import Erase, Maintain, RemoveMessages, RemoveRecords
@@ -51,7 +51,7 @@ OWN: dict[type, Callable[[Any, Any], Coroutine[Any, Any, Any]]] = {
     Erase: retention.erase,
 }
 """Commands that are carried out differently here."""
-LOOSE = frozenset({*OWN, CancelDeliveries, ContinueRecovers, ExpungeContent} - {CreateMessages})
+LOOSE = frozenset({*OWN, CancelDeliveries, ExpungeContent} - {CreateMessages})
 """Commands that lock what they change: with them nothing is gained by serializability, and much is lost."""
 URGENT: tuple[type, ...] = (OpenNode, TakeOver, CloseNode)
 """Commands for which deliveries wait: they do not wait behind lists."""
@@ -135,7 +135,7 @@ class PostgresStore:
                 if beaten or not isinstance(error.__cause__, UniqueViolated):
                     raise
                 beaten = True  # by one that was not there to be read: a repetition of this request, perhaps, whose answer is kept
-            except AGAIN as error:
+            except (*AGAIN, UniqueViolated) as error:
                 tries += 1
                 if tries == TRIES:
                     raise unavailable(error) from error

@@ -1,0 +1,53 @@
+"""Rounds by hand: two processes never give one message the same round, also when one of the two has ended by then."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from hookwright.domain.deliveries import State
+from hookwright.store.deliveries import ContinueRecovers, StartRecover
+from hookwright.store.nodes import OpenNode
+from hookwright.stores.postgres.store import open_store
+from hookwright.stores.sql import recovers
+from tests.conformance.deliveries import attempts, claim, settle, settlement
+from tests.conformance.makers import HOUR, NOW, World
+
+
+def test_a_recover_that_was_overtaken_by_a_resend_that_failed_adds_the_round_after_it(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked, go_on, add = asyncio.Event(), asyncio.Event(), recovers._again
+
+    async def slowly(*facts: Any) -> bool:
+        looked.set()
+        await go_on.wait()
+        return await add(*facts)
+
+    async def story() -> None:
+        async with open_store(database, now=NOW) as store:
+            world = World(store)
+            await world.application()
+            endpoint = await world.endpoint()
+            owner = await store.write(OpenNode(now=NOW))
+
+            async def fail() -> None:
+                (row,) = (await claim(world, endpoint, owner=owner)).claimed
+                assert await settle(world, settlement(world, row.delivery, State.FAIL)) == [True]
+
+            message = await world.message(endpoint)
+            await fail()
+            await store.write(
+                StartRecover(task="qtask_1", application=world.app, endpoint=endpoint.id, since=NOW, until=NOW + HOUR, now=NOW)
+            )
+            monkeypatch.setattr(recovers, "_again", slowly)
+            recovering = asyncio.ensure_future(store.write(ContinueRecovers(now=NOW, limit=10)))
+            await looked.wait()
+            await world.resend(message, endpoint)
+            await fail()
+            go_on.set()
+            assert await recovering == [endpoint.id]
+            await fail()
+            assert sorted(attempt.key.round for attempt in await attempts(world, message)) == [0, 1, 2]
+
+    asyncio.run(story())
