@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.torture.clocks import jump
 from tests.torture.harm import kill, pause, terminate
 from tests.torture.networks import break_network
@@ -10,6 +12,9 @@ from tests.torture.outages import stop_database
 from tests.torture.power import cut_power
 from tests.torture.verdict import Plan, Verdict
 from tests.torture.zombies import freeze
+
+pytestmark = pytest.mark.timeout(400)
+"""Seconds, on a machine that many share; on one of its own each takes 5 to 15."""
 
 
 def _broken(verdict: Verdict) -> list[str]:
