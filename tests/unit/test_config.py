@@ -80,6 +80,8 @@ def test_networks_in_the_file_are_texts(tmp_path: Path) -> None:
         ("attempt_timeout", "61", "60"),
         ("retry_schedule", "5,-1", "more than 0"),
         ("retry_schedule", "5,soon", "number"),
+        ("message_retention", "89", "90 days or more"),
+        ("message_retention", "-1", "0"),
         ("retry_schedule", "nan", "more than 0"),
         ("allow_networks", "10.0.0.1/8", "10.0.0.0/8"),
         ("signature_headers", "none", "'standard', 'svix' or 'both'"),

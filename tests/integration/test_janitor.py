@@ -1,0 +1,40 @@
+"""The janitor of a running engine: what is old and what was deleted goes without anybody asking for it."""
+
+import asyncio
+import time
+from pathlib import Path
+
+from hookwright.runtime.engine import DAY_MS, EngineOptions, run_engine
+from hookwright.store.applications import DeleteApplication
+from hookwright.store.messages import FindMessage
+from hookwright.stores.sqlite.store import open_store
+from hookwright.vault import Vault
+from tests.conformance.makers import ORG, World
+from tests.conformance.tables import naming, sqlite_tables
+from tests.integration.engines import Recorder
+
+
+def test_old_messages_and_deleted_applications_go_by_themselves_and_young_messages_stay(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with open_store(tmp_path / "a.db") as store:
+            world = World(store)
+            kept, deleted = (await world.application()).id, (await world.application()).id
+            old = await world.message(application=kept, event_id="mine")
+            await world.message(await world.endpoint(application=deleted), application=deleted)
+            await store.write(DeleteApplication(organization=ORG, ref=deleted, now=world.now))
+            async with run_engine(store, Recorder(), Vault({"k1": bytes(32)}, "k1", bytes), EngineOptions(keep_ms=90 * DAY_MS)) as services:
+                loaded = await services.directory.application(ORG, kept)
+                assert loaded is not None
+                world.now = services.clock.now()
+                young = await world.message(application=kept)
+                await asyncio.to_thread(wait_until_gone, tmp_path / "a.db", old.id, deleted)
+                assert await store.read(FindMessage(application=kept, ref=young.id)) is not None
+
+    asyncio.run(run())
+
+
+def wait_until_gone(path: Path, *idents: str) -> None:
+    until = time.monotonic() + 60
+    while naming(sqlite_tables(path), *idents):
+        assert time.monotonic() < until
+        time.sleep(0.05)
