@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from bench import client, compare, cost, profile, scenarios
+from bench.growth import command as growth
 from bench.report import Report, console, print_report
 from hookwright import __version__
 
@@ -18,6 +19,7 @@ COMMANDS: dict[str, tuple[Callable[[Sequence[str]], int], str]] = {
     "client": (client.main, "what one request out costs, by the sender and by aiohttp"),
     "compare": (compare.main, "two commits of this project under the same load, in turn"),
     "cost": (cost.main, "statements, commits and log of PostgreSQL per 1,000 messages"),
+    "growth": (growth.main, "whether speed decays as tables grow, and a start with a backlog"),
     "profile": (profile.main, "where the time of one message goes"),
 }
 

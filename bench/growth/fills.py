@@ -113,3 +113,15 @@ async def _opened_postgres(url: str, began: int, now: int) -> AsyncIterator[Inse
     await connection.execute("vacuum (analyze)")  # as autovacuum does while tables grow at their own pace
     await connection.execute("checkpoint")
     await connection.close()
+
+
+async def redirect(database: str, url: str) -> None:
+    """Every endpoint is somewhere else from now on."""
+    if database.startswith("postgresql:"):
+        connection = await asyncpg.connect(database)
+        await connection.execute("update endpoints set url = $1", url)
+        await connection.close()
+        return
+    file = open_writer(Path(database))
+    file.execute("update endpoints set url = ?", (url,))
+    file.close()

@@ -13,7 +13,7 @@ from bench.growth.examinations import Counted, ExaminedDb, count_on_postgres, co
 from bench.growth.fills import fill, opened
 from bench.growth.histories import DAY_MS
 from bench.growth.operations import operations
-from bench.growth.shapes import BIG, shape
+from bench.growth.shapes import BIG, Shape, shape
 from hookwright.domain.organizations import DEFAULT_ORGANIZATION as ORG
 from hookwright.store import Query
 from hookwright.store.deliveries import ClaimDue, DueEndpoints
@@ -149,3 +149,18 @@ def test_a_claim_looks_at_what_it_takes_however_much_is_due_on_postgresql() -> N
         assert costs[1][0] <= costs[0][0] + 2
         assert costs[1][1] <= costs[0][1] + 2
         assert costs[1][1] <= 20 * LIMIT
+
+
+async def _due_steps(database: str, of: Shape) -> int:
+    """To find the two endpoints that have a backlog."""
+    filled = await fill(database, of, _quiet, NOW)
+    places = [(filled.registered.applications[place], filled.registered.endpoints[place][0]) for place in (5, 6)]
+    async with opened(database, NOW - DAY_MS, NOW) as insert:
+        await add_backlog(insert, places, 100, NOW)
+    return sum(steps for _, steps in count_on_sqlite(open_reader(Path(database)), DueEndpoints()))
+
+
+def test_finding_what_is_due_costs_no_more_where_there_are_more_endpoints_on_sqlite(tmp_path: Path) -> None:
+    few, many = (Shape(messages=100, applications=200, endpoints=endpoints, days=1) for endpoints in (400, 4_000))
+    steps = [asyncio.run(_due_steps(str(tmp_path / f"{of.endpoints}.db"), of)) for of in (few, many)]
+    assert 0 < steps[1] <= steps[0] + 20

@@ -117,3 +117,36 @@ def test_a_job_keeps_as_many_bytes_as_its_body_has() -> None:
     delivery = Delivery(key=Key("ep", "msg"), application="app", organization="org", due_at=1, created_at=1)
     assert Job(delivery, "a", None, Content(b"12345"), 9).size == 5
     assert Job(delivery, "a", None, None, 9).size == 0
+
+
+def late_lane(name: str) -> Lane:
+    made = lane(name)
+    made.queue.append(job(late=True))
+    return made
+
+
+def job(*, late: bool) -> Job:
+    key = Key("ep", "msg")
+    delivery = Delivery(key=key, application="app", organization="org", due_at=0, created_at=0)
+    return Job(delivery, "a", None, None, 0, late=late)
+
+
+def test_fresh_messages_get_every_other_turn_beside_any_number_of_endpoints_with_a_backlog() -> None:
+    turns = Turns()
+    for number in range(1000):
+        turns.join(late_lane(f"late{number}"))
+    turns.join(lane("fresh"))
+    order = served(turns, 10)
+    assert order.count("fresh") == 5
+    assert "fresh" in order[:2]
+
+
+def test_without_late_turns_only_fresh_messages_are_served() -> None:
+    turns = Turns()
+    turns.join(late_lane("late"))
+    assert turns
+    assert not turns.any(late=False)
+    turns.join(lane("fresh"))
+    assert turns.any(late=False)
+    assert turns.next(late=False).endpoint == "fresh"
+    assert turns.next().endpoint == "late"

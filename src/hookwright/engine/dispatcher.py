@@ -2,7 +2,8 @@
 
 What this process inserted it may own at once (claim on insert) and send straight from memory. There is room for so many
 deliveries and so many bytes of bodies; what finds no room is inserted unowned and claimed later, per endpoint, never
-"the oldest of everything". Half of the room is kept for fresh messages, so that a backlog cannot shut them out.
+"the oldest of everything". Half of the room, of the attempts under way and of the turns are kept for fresh messages, so that a
+backlog cannot shut them out: not one of many rows, of many endpoints, nor of endpoints that hang.
 
 `due_at` in the database is the only timer. What is here is a copy of it: when an endpoint may have due rows next. It is
 filled at start, moved along by each settled retry, and read anew from time to time by `look_again`.
@@ -61,6 +62,8 @@ class Dispatcher:
         self._timer: asyncio.TimerHandle | None = None
         self._attempts: set[asyncio.Task[None]] = set()
         self._claims: set[asyncio.Task[None]] = set()
+        self._late = 0
+        self._most_late = max(1, bounds.attempts // 2)
         self._held = 0
         self._held_bytes = 0
         self._reserved = 0
@@ -216,12 +219,17 @@ class Dispatcher:
         """Begin attempts while there are slots; not while finished ones pile up before the database."""
         if not self._is_leased():
             return
-        while self._turns and len(self._attempts) < self._bounds.attempts and self._settler.waiting < 4 * self._bounds.attempts:
-            lane = self._turns.next()
+        while (
+            self._turns.any(late=self._late < self._most_late)
+            and len(self._attempts) < self._bounds.attempts
+            and self._settler.waiting < 4 * self._bounds.attempts
+        ):
+            lane = self._turns.next(late=self._late < self._most_late)
             if not lane.queue or lane.in_flight >= lane.slots:  # emptied, or slowed down, while it waited for its turn
                 continue
             job = lane.queue.popleft()
             lane.in_flight += 1
+            self._late += job.late
             task = asyncio.get_running_loop().create_task(self._attempt(lane, job))
             self._attempts.add(task)
             task.add_done_callback(self._attempts.discard)
@@ -241,6 +249,7 @@ class Dispatcher:
             log.exception("delivery %s goes back untried", job.delivery.key)
         finally:
             lane.in_flight -= 1
+            self._late -= job.late
             if settlement is not None:
                 self._drop(job)
                 self._settler.settle(settlement)

@@ -9,7 +9,7 @@ from hookwright.store.deliveries import Claimed
 
 class Job(msgspec.Struct, frozen=True):
     """`content` is shared by all deliveries of one message; None when it is gone. It may be kept until `content_expires_at`
-    (Unix ms), and so may what receivers answer to it.
+    (Unix ms), and so may what receivers answer to it. `late`: it waited in the store; a fresh one never did.
     """
 
     delivery: Delivery
@@ -17,6 +17,7 @@ class Job(msgspec.Struct, frozen=True):
     channels: tuple[str, ...] | None
     content: Content | None
     content_expires_at: int
+    late: bool = False
 
     @property
     def size(self) -> int:
@@ -30,4 +31,4 @@ def from_message(delivery: Delivery, message: Message, content: Content) -> Job:
 
 def from_claim(claimed: Claimed) -> Job:
     message = claimed.message
-    return Job(claimed.delivery, message.event_type, message.channels, claimed.content, message.content_expires_at)
+    return Job(claimed.delivery, message.event_type, message.channels, claimed.content, message.content_expires_at, late=True)

@@ -2,7 +2,9 @@
 
 A lane bounds what one endpoint can hold of the process: attempts under way and queued deliveries. Whatever it cannot
 take stays in the store, unowned. Lanes with work are served in turn: organizations in a ring, and within each its
-lanes in a ring, one attempt a turn; every attempt costs the same, so deficit round robin is round robin.
+lanes in a ring, one attempt a turn; every attempt costs the same, so deficit round robin is round robin. Fresh messages and
+what waited in the store have rings of their own, served alternately: among thousands of endpoints with a backlog, the turn of
+one with a fresh message would come too late.
 
 Turns are fair, time is not: an endpoint that hangs keeps each of its slots for the whole deadline, and a handful of them
 would keep all. So a lane earns its slots: it begins with a few, each quick answer adds one, each slow one halves them.
@@ -48,13 +50,48 @@ class Lane:
         return self.slots if self.slots < min(FIRST_SLOTS, self.most_slots) else QUEUED_PER_SLOT * self.slots
 
     @property
+    def late(self) -> bool:
+        """Whether the next job waited in the store."""
+        return bool(self.queue) and self.queue[0].late
+
+    @property
     def idle(self) -> bool:
         """Nothing here and nothing awaited: the lane can go."""
         return not (self.queue or self.in_flight or self.more or self.claiming or self.due_at is not None)
 
 
 class Turns:
-    """The ring of organizations, each with its ring of lanes that have a job and a free slot."""
+    """Whose turn it is: lanes whose next job is fresh and those whose next job is late, in turn while there are both."""
+
+    def __init__(self) -> None:
+        self._fresh, self._late = _Ring(), _Ring()
+        self._late_next = False
+
+    def __bool__(self) -> bool:
+        return self.any(late=True)
+
+    def any(self, *, late: bool) -> bool:
+        """Whether there is a lane to serve; without `late`, one whose next job is fresh."""
+        return bool(self._fresh) or (late and bool(self._late))
+
+    def join(self, lane: Lane) -> None:
+        """Put a lane that has a job and a free slot into its ring, once."""
+        if lane.in_turn:
+            return
+        lane.in_turn = True
+        (self._late if lane.late else self._fresh).join(lane)
+
+    def next(self, *, late: bool = True) -> Lane:
+        """Take the lane whose turn it is out of its ring, of those that `any` speaks of; it joins again while it has work."""
+        chosen = self._late if late and self._late and (self._late_next or not self._fresh) else self._fresh
+        self._late_next = chosen is self._fresh
+        lane = chosen.next()
+        lane.in_turn = False
+        return lane
+
+
+class _Ring:
+    """A ring of organizations, each with its ring of lanes."""
 
     def __init__(self) -> None:
         self._organizations: deque[str] = deque()
@@ -64,10 +101,6 @@ class Turns:
         return bool(self._organizations)
 
     def join(self, lane: Lane) -> None:
-        """Put a lane into its ring, once."""
-        if lane.in_turn:
-            return
-        lane.in_turn = True
         ring = self._lanes.get(lane.organization)
         if ring is None:
             ring = self._lanes[lane.organization] = deque()
@@ -75,11 +108,9 @@ class Turns:
         ring.append(lane)
 
     def next(self) -> Lane:
-        """Take the lane whose turn it is out of its ring; it joins again while it has work."""
         organization = self._organizations.popleft()
         ring = self._lanes[organization]
         lane = ring.popleft()
-        lane.in_turn = False
         if ring:
             self._organizations.append(organization)
         else:

@@ -1,5 +1,6 @@
--- name: due_endpoints  (skips from endpoint to endpoint: one seek each, whatever their backlog. `order by ... limit 1` and not
--- `min`: PostgreSQL's planner, while its statistics are older than a backlog, would rather read the whole of it)
+-- name: due_endpoints  (skips from endpoint to endpoint: one seek each, whatever their backlog)
+-- `order by ... limit 1` and not `min`: while its statistics are older than a backlog, PostgreSQL's planner would read the whole of
+-- it. `cross join`: SQLite's would begin with every endpoint that there is.
 with recursive waiting (endpoint) as (
   select (
     select endpoint from deliveries indexed by deliveries_due where owner = 0 and endpoint > :after order by endpoint, due_at limit 1
@@ -13,8 +14,8 @@ with recursive waiting (endpoint) as (
 )
 select waiting.endpoint,
        (select due_at from deliveries indexed by deliveries_due where owner = 0 and endpoint = waiting.endpoint order by due_at limit 1)
-from waiting
-join endpoints on endpoints.id = waiting.endpoint and endpoints.disabled_reason is null and endpoints.deleted_at is null
+from waiting cross join endpoints
+where endpoints.id = waiting.endpoint and endpoints.disabled_reason is null and endpoints.deleted_at is null
 limit :limit
 
 -- name: due_rows  (with rows whose message is gone, and texts as blobs: one that cannot be read must not end the reading)
