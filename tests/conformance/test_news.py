@@ -1,0 +1,32 @@
+"""What a store tells of changes: on PostgreSQL each, to every process; on SQLite nothing, for there the process knows what it did."""
+
+import pytest
+
+from hookwright.store.applications import DeleteApplication
+from hookwright.store.endpoints import SetHeaders
+from hookwright.store.news import RecentNews
+
+from .conftest import OpenStore
+from .makers import NOW, ORG, World, check
+
+LONG_MS = 600_000
+
+
+async def recent(world: World, most: int = 100) -> list[tuple[str, str, str]]:
+    """The newest first."""
+    return [(news.kind, news.application, news.item) for news in await world.store.read(RecentNews(within_ms=LONG_MS, most=most))]
+
+
+def test_changes_are_told_the_newest_first(stores: OpenStore, request: pytest.FixtureRequest) -> None:
+    alone = "sqlite" in request.node.name
+
+    async def story(world: World) -> None:
+        endpoint = await world.endpoint()
+        await world.store.write(SetHeaders(application=world.app, endpoint=endpoint.id, sealed=b"x", expected=None, now=NOW))
+        assert set(await recent(world)) == (set() if alone else {("endpoint", world.app, endpoint.id)})
+        await world.store.write(DeleteApplication(organization=ORG, ref=world.app, now=NOW))
+        told = await recent(world)
+        assert ("application", world.app, world.app) in told or alone
+        assert await recent(world, most=1) == told[:1]
+
+    check(stores, story)
