@@ -5,6 +5,7 @@ import pytest
 from hookwright.store.applications import DeleteApplication
 from hookwright.store.endpoints import SetHeaders
 from hookwright.store.news import RecentNews
+from hookwright.store.seals import ListSeals, ReplaceSeals
 
 from .conftest import OpenStore
 from .makers import NOW, ORG, World, check
@@ -28,5 +29,21 @@ def test_changes_are_told_the_newest_first(stores: OpenStore, request: pytest.Fi
         told = await recent(world)
         assert ("application", world.app, world.app) in told or alone
         assert await recent(world, most=1) == told[:1]
+
+    check(stores, story)
+
+
+def test_what_is_sealed_anew_is_no_news(stores: OpenStore) -> None:
+    async def story(world: World) -> None:
+        endpoint = await world.endpoint(headers=b"old headers")
+        before = await recent(world)
+        found = await world.store.read(ListSeals(limit=9))
+        await world.store.write(ReplaceSeals(changes=tuple((seal, b"new " + seal.sealed) for seal in found)))
+        renewed = await world.store.read(ListSeals(limit=9))
+        assert {seal.sealed for seal in renewed} == {b"new first", b"new old headers"}
+        assert await recent(world) == before
+        command = SetHeaders(application=world.app, endpoint=endpoint.id, sealed=None, expected=b"new old headers", now=NOW)
+        await world.store.write(command)
+        assert len(await recent(world)) in (0, len(before) + 1)
 
     check(stores, story)

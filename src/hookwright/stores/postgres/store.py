@@ -18,7 +18,8 @@ from hookwright.store.deliveries import CancelDeliveries, ClaimDue, Forget, Rele
 from hookwright.store.messages import CreateMessage, CreateMessages, ExpungeContent
 from hookwright.store.nodes import CloseNode, OpenNode, RenewLease, TakeOver
 from hookwright.store.retention import Erase, Maintain, RemoveMessages, RemoveRecords
-from hookwright.stores.postgres import deliveries, messages, nodes, retention
+from hookwright.store.seals import ReplaceSeals
+from hookwright.stores.postgres import deliveries, messages, nodes, retention, seals
 from hookwright.stores.postgres.batches import Batches
 from hookwright.stores.postgres.connections import Address, Line, Lines, opening
 from hookwright.stores.postgres.db import PostgresDb
@@ -43,6 +44,7 @@ OWN: dict[type, Callable[[Any, Any], Coroutine[Any, Any, Any]]] = {
     OpenNode: nodes.open_node,
     TakeOver: nodes.take_over,
     CloseNode: nodes.close_node,
+    ReplaceSeals: seals.replace,
     ClaimDue: deliveries.claim_due,
     Forget: retention.forget,
     CreateMessages: messages.create_many,

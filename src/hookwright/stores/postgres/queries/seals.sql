@@ -17,3 +17,6 @@ with ends as (
 select 'headers', id, 0, sealed_headers from ends where sealed_headers is not null
 union all
 select 'secret', endpoint, position, sealed from ends join endpoint_secrets on endpoint = id
+
+-- name: quietly -- to the end of the transaction; the triggers look for it
+select set_config('hookwright.resealing', 'on', true)
