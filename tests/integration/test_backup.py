@@ -1,47 +1,13 @@
 """`hookwright backup` beside a server under load: what the copy holds, and what a server that starts on it does."""
 
 import shutil
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from hookwright.runtime.database import examine
 from tests.harness import Receiver, running_server
 from tests.integration.api import Api, fresh
 from tests.integration.cli import hookwright
-
-
-class Load:
-    """Producers that do not stop; `acknowledged` has the ids of what was answered 202, in the order of the answers."""
-
-    def __init__(self, api: Api, app: str) -> None:
-        self.acknowledged: list[str] = []
-        self._api, self._app, self._stop = api, app, threading.Event()
-
-    def wait_for(self, count: int) -> None:
-        until = time.monotonic() + 60
-        while len(self.acknowledged) < count:
-            assert time.monotonic() < until
-            time.sleep(0.01)
-
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        threads = [threading.Thread(target=self._produce) for _ in range(4)]
-        for thread in threads:
-            thread.start()
-        try:
-            yield
-        finally:
-            self._stop.set()
-            for thread in threads:
-                thread.join()
-
-    def _produce(self) -> None:
-        body = {"eventType": "a.b", "payload": {"text": "x" * 2000}}
-        while not self._stop.is_set():
-            self.acknowledged.append(self._api.ok("POST", f"/app/{self._app}/msg", body)["id"])
+from tests.integration.load import Load, arrived, wait_for
 
 
 def test_a_backup_under_load_has_all_that_was_acknowledged_before_and_delivers_what_was_live(tmp_path: Path) -> None:
@@ -78,17 +44,6 @@ def test_a_backup_under_load_has_all_that_was_acknowledged_before_and_delivers_w
             receiver.requests.clear()
             api.ok("PATCH", f"/app/{app}/endpoint/held", {"disabled": False})
             wait_for(lambda: set(before) <= arrived(receiver))
-
-
-def arrived(receiver: Receiver) -> set[str | None]:
-    return {request.header("webhook-id") for request in list(receiver.requests) if request.path.endswith("/held")}
-
-
-def wait_for(holds: Callable[[], bool]) -> None:
-    until = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < until
-        time.sleep(0.02)
 
 
 def test_a_backup_replaces_nothing_and_leaves_nothing_behind_when_it_fails(tmp_path: Path) -> None:
