@@ -9,6 +9,7 @@ from hookwright.domain.deliveries import Fence, State
 from hookwright.store.deliveries import ClaimedRows, DueEndpoint, DueEndpoints, Forget, Release
 from hookwright.store.endpoints import UpdateEndpoint
 from hookwright.store.nodes import CloseNode, OpenNode, RenewLease, TakeOver
+from hookwright.store.wakeups import Wake
 
 from .conftest import OpenStore
 from .deliveries import attempts, claim, claimed, settle, settlement, state
@@ -53,6 +54,18 @@ def test_what_was_owned_when_the_process_ended_is_taken_over_by_the_next(stores:
             assert [due.endpoint for due in await store.read(DueEndpoints())] == [endpoint.id]
 
     asyncio.run(story())
+
+
+def test_others_can_be_told_of_endpoints_and_nobody_hears_himself(stores: OpenStore) -> None:
+    async def story(world: World) -> None:
+        for endpoints in ((), ("ep_1",), tuple(f"ep_{n:027}" for n in range(400))):
+            await world.store.write(Wake(endpoints=endpoints))
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                while (await world.store.heard()).anywhere:  # which is all that can be said behind a pooler
+                    pass
+
+    check(stores, story)
 
 
 def test_a_lease_is_renewed_until_another_node_ends_it(stores: OpenStore) -> None:

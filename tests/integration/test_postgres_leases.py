@@ -20,6 +20,7 @@ from hookwright.store.nodes import OpenNode, RenewLease, TakeOver
 from hookwright.stores.postgres.store import PostgresStore, open_store
 from hookwright.vault import Vault
 from tests.conformance.makers import World
+from tests.dispatchers import dispatcher_of
 from tests.integration.engines import Held, Recorder, accept, endpoint_of
 from tests.postgres import Postgres, running_postgres
 from tests.proxy import Proxy, proxied
@@ -124,7 +125,9 @@ def test_renewals_go_on_while_a_take_over_does_not_end(database: Postgres) -> No
             telling = Telling(store)
             telling.hangs = True
             async with engine(store, Recorder()) as services:
-                membership = Membership(store=cast(Store, telling), dispatcher=services.dispatcher, clock=SystemClock(), lease_ms=NEVER_MS)
+                membership = Membership(
+                    store=cast(Store, telling), dispatcher=dispatcher_of(services), clock=SystemClock(), lease_ms=NEVER_MS
+                )
                 running = asyncio.create_task(membership.run())
                 for _ in range(3):
                     await asyncio.wait_for(telling.renewals.get(), LONG)
@@ -170,7 +173,7 @@ def test_a_node_that_reaches_no_database_sends_nothing_after_its_lease_and_begin
             endpoint = await endpoint_of(world, services)
             await accept(services, b"first", world.app)
             assert await asyncio.wait_for(cut_off.sent.get(), LONG) == b"first"
-            lane = services.dispatcher._lanes[endpoint.id]
+            lane = dispatcher_of(services)._lanes[endpoint.id]
             lane.slots = 1  # so that what comes next waits in memory
             await accept(services, b"second", world.app)
             proxy.swallow()
@@ -198,12 +201,12 @@ def test_an_attempt_whose_preparation_outlasts_the_lease_is_not_sent(database: P
                 telling.load.clear()
                 await accept(services, b"one", world.app)
                 await asyncio.wait_for(telling.loading.wait(), LONG)
-                lane = services.dispatcher._lanes[endpoint.id]
-                services.dispatcher.lease(0)
+                lane = dispatcher_of(services)._lanes[endpoint.id]
+                dispatcher_of(services).lease(0)
                 telling.load.set()
                 await until(lambda: not lane.in_flight)
                 assert recorder.sent.empty()
-                services.dispatcher.lease(asyncio.get_running_loop().time() + LONG)
+                dispatcher_of(services).lease(asyncio.get_running_loop().time() + LONG)
                 assert await asyncio.wait_for(recorder.sent.get(), LONG) == b"one"
 
     asyncio.run(story())
@@ -235,7 +238,7 @@ class Jumping:
 def test_a_clock_that_jumps_neither_ends_a_lease_nor_lengthens_it(database: Postgres) -> None:
     async def story() -> None:
         async with directly(database) as store, run_engine_without_loops(store, Recorder()) as services:
-            dispatcher = services.dispatcher
+            dispatcher = dispatcher_of(services)
             membership = Membership(store=store, dispatcher=dispatcher, clock=Jumping(), lease_ms=NEVER_MS)
             owner, other = dispatcher.owner, await store.write(OpenNode(now=0))
             began = asyncio.get_running_loop().time()

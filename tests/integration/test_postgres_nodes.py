@@ -18,6 +18,7 @@ from hookwright.stores.postgres.store import open_store
 from hookwright.vault import Vault
 from tests.conformance.deliveries import attempts, claim, settle, settlement
 from tests.conformance.makers import World
+from tests.dispatchers import dispatcher_of
 from tests.integration.engines import Held, Recorder, accept, endpoint_of
 from tests.postgres import Postgres, running_postgres
 
@@ -101,7 +102,7 @@ def test_a_process_that_was_silent_for_its_lease_settles_nothing_and_goes_on_as_
         recorder = Held()
         async with engine(world.store, recorder) as services:
             endpoint = await endpoint_of(world, services)
-            membership = Membership(store=world.store, dispatcher=services.dispatcher, clock=SystemClock(), lease_ms=3_600_000)
+            membership = Membership(store=world.store, dispatcher=dispatcher_of(services), clock=SystemClock(), lease_ms=3_600_000)
             ended = services.dispatcher.owner
             await accept(services, b"first", world.app)
             await asyncio.wait_for(recorder.sent.get(), LONG)

@@ -9,7 +9,8 @@ import sys
 import pytest
 import uvloop
 
-from hookwright.api.server import _addresses, serve
+from hookwright.api.listening import _addresses
+from hookwright.api.server import serve
 from hookwright.errors import ConfigurationError
 from tests.integration.http_server import GET, App, Server, answer, run, status
 

@@ -17,6 +17,7 @@ from hookwright.store.deliveries import SET_ASIDE_MS, CancelDeliveries, ClaimDue
 from hookwright.store.endpoints import DeleteEndpoint, LoadApplication, LoadEndpoint
 from hookwright.stores.sqlite.store import open_store
 from tests.conformance.makers import ORG, OWNER, World
+from tests.dispatchers import dispatcher_of
 from tests.integration.engines import Recorder, accept, endpoint_of, engine
 
 NO_TEXT = "cast(x'ff' as text)"
@@ -157,7 +158,7 @@ def test_an_endpoint_with_a_damaged_delivery_gets_its_others_and_the_damage_is_l
             Damage(tmp_path / "store.db")("update messages set channels = '[' where id = :message", message=bad.id)
             async with engine(store, recorder) as services:
                 assert {await recorder.sent.get(), await recorder.sent.get()} == {b"0", b"2"}
-                await services.dispatcher.look_again()
+                await dispatcher_of(services).look_again()
                 await accept(services, b"3", world.app)
                 assert await recorder.sent.get() == b"3"
             assert recorder.sent.empty()

@@ -16,7 +16,7 @@ from hookwright.domain.retries import RetryPolicy
 from hookwright.store.deliveries import CancelDeliveries, ClaimDue, ContinueRecovers, Release, Resend, Settle, Settlement
 from hookwright.store.endpoints import CreateEndpoint, DeleteEndpoint, UpdateEndpoint
 from hookwright.store.messages import CreateMessage, ExpungeContent
-from hookwright.store.nodes import TakeOver
+from hookwright.store.nodes import CloseNode, TakeOver
 from hookwright.stores.sql.registry import WRITERS
 
 
@@ -53,7 +53,8 @@ class Model:
         self._pending: list[Callable[[], None]] = []
         self._handlers: dict[type, Callable[[Any, Any], None]] = {
             CreateMessage: self._created, Settle: self._settled, ClaimDue: self._claimed, Release: self._released,
-            TakeOver: self._taken_over, CancelDeliveries: self._canceled, Resend: self._resent, ContinueRecovers: self._recovered,
+            TakeOver: self._taken_over, CloseNode: self._closed,
+            CancelDeliveries: self._canceled, Resend: self._resent, ContinueRecovers: self._recovered,
             ExpungeContent: self._expunged, CreateEndpoint: self._endpoint, UpdateEndpoint: self._endpoint, DeleteEndpoint: self._deleted,
         }  # fmt: skip
 
@@ -168,7 +169,15 @@ class Model:
         self.epoch = command.owner
         others = [row for row in self.live.values() if row.owner not in (UNOWNED, command.owner)]
         self.check(result == len(others), f"P3: {result} rows of the dead were taken over, there were {len(others)}")
-        for row in others:
+        self._freed(others)
+
+    def _closed(self, command: CloseNode, result: int) -> None:
+        owned = [row for row in self.live.values() if row.owner == command.owner]
+        self.check(result == len(owned), f"P3: a node that ended let go of {result} rows, it held {len(owned)}")
+        self._freed(owned)
+
+    def _freed(self, rows: list[Delivery]) -> None:
+        for row in rows:
             self.live[row.key] = msgspec.structs.replace(row, owner=UNOWNED)
 
     def _canceled(self, command: CancelDeliveries, result: int) -> None:

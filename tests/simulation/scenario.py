@@ -21,6 +21,7 @@ from hookwright.store import Once, Remembered
 from hookwright.store.applications import CreateApplication
 from hookwright.store.endpoints import CreateEndpoint, DeleteEndpoint, FindEndpoint, UpdateEndpoint
 from hookwright.store.messages import Created, ExpungeContent
+from tests.dispatchers import dispatcher_of
 from tests.simulation.loop import START, VirtualLoop
 from tests.simulation.model import Ended, Violation
 from tests.simulation.world import LARGEST_BODY, World
@@ -80,7 +81,7 @@ class Scenario:
         self._compare()
 
     async def _at_rest(self) -> bool:
-        dispatcher = (await self._world.up()).services.dispatcher
+        dispatcher = dispatcher_of((await self._world.up()).services)
         return not (dispatcher._held or dispatcher._held_bytes or dispatcher._attempts or dispatcher._settler.waiting)
 
     # What callers do

@@ -17,8 +17,10 @@ from hookwright.errors import StoreError, StoreUnavailable
 from hookwright.runtime.engine import Chance, EngineOptions, run_engine
 from hookwright.store import Command, Once, Query
 from hookwright.store.deliveries import Release, Settle
+from hookwright.store.wakeups import Heard
 from hookwright.stores.sqlite.store import SqliteStore
 from hookwright.vault import Vault
+from tests.dispatchers import dispatcher_of
 from tests.simulation.loop import Owner, VirtualClock, VirtualLoop
 from tests.simulation.model import Model, Violation
 from tests.simulation.receivers import NodeSender, Receivers
@@ -232,6 +234,9 @@ class NodeStore:
         self._admit(None)
         return await self._call(self._process.store.read(query))
 
+    async def heard(self) -> Heard:
+        return await self._process.store.heard()
+
     async def close(self) -> None:
         pass
 
@@ -294,7 +299,7 @@ class Node(Owner):
 
     def check_bounds(self) -> None:
         """Room is given away before the commit and counted after it; claims come in whole slices."""
-        dispatcher, check = self.services.dispatcher, self._world.model.check
+        dispatcher, check = dispatcher_of(self.services), self._world.model.check
         slack = BOUNDS.claims_at_once * BOUNDS.claim
         check(0 <= dispatcher._held <= BOUNDS.queue + slack, f"P6: {dispatcher._held} deliveries in memory")
         check(dispatcher._held_bytes <= 2 * BOUNDS.queue_bytes + slack * LARGEST_BODY, f"P6: {dispatcher._held_bytes} bytes in memory")

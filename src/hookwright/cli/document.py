@@ -50,6 +50,8 @@ def commands(root: Any) -> Iterator[tuple[str, Any]]:
 def parameters(command: Any) -> Iterator[tuple[str, str, str]]:
     """What is documented of each parameter: how it is written, its default, its meaning."""
     for parameter in command.params:
+        if getattr(parameter, "hidden", False):
+            continue
         if parameter.param_type_name == "argument":
             yield parameter.metavar, "", _text(parameter.help)
         else:

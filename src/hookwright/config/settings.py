@@ -16,7 +16,7 @@ from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from hookwright.config.mistakes import PREFIX, explain, unknown_variables
-from hookwright.config.values import Age, Database, Networks, Portal, Ring, Role, Schedule
+from hookwright.config.values import Age, Database, Networks, Portal, Ring, Schedule
 from hookwright.domain.messages import MAX_RETENTION_DAYS
 from hookwright.domain.retries import DEFAULT_SCHEDULE
 from hookwright.errors import ConfigurationError
@@ -78,7 +78,20 @@ class Settings(BaseSettings):
         ge=2,
         le=600,
     )
-    role: Role = _option("all", "word", "Which part of the work this process does; only `all` for now.", "One process can do everything.")
+    role: Literal["all", "api", "worker"] = _option(
+        "all",
+        "word",
+        "What this process does: `api` accepts and answers, `worker` delivers. On SQLite only `all`.",
+        "One process can do everything.",
+    )
+    workers: int = _option(
+        1,
+        "processes",
+        "Processes that share the port, each with every limit here to itself. More than one needs PostgreSQL.",
+        "A SQLite file has one owner; and how many cores are for this program is not for it to guess.",
+        ge=1,
+        le=256,
+    )
     jwt_secret: SecretStr | None = _option(
         None,
         "secret",
@@ -260,6 +273,13 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"{PREFIX}HOST={self.host} listens beyond this machine, which needs {PREFIX}JWT_SECRET to be set: a secret that "
                 "was generated here is known to nobody who should issue tokens, and to whoever can read this disk"
+            )
+        if not self.on_postgres and (self.workers > 1 or self.role != "all"):
+            wrong = f"{PREFIX}WORKERS={self.workers}" if self.workers > 1 else f"{PREFIX}ROLE={self.role}"
+            right = f"{PREFIX}WORKERS=1" if self.workers > 1 else f"{PREFIX}ROLE=all"
+            raise ValueError(
+                f"{wrong} needs several processes on one database, and a SQLite file has one owner, one process; right would be "
+                f"{right}, or {PREFIX}DATABASE=postgresql://user@host/name"
             )
         kept, read = self.response_store_bytes, self.response_read_bytes
         if kept > read:

@@ -1,6 +1,6 @@
 """How the values of options are read, from text or from TOML. Each refusal says what would be right, and never repeats a key."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer, SecretStr
@@ -46,12 +46,6 @@ def _postgres(value: str) -> str:
     return value
 
 
-def _role(value: str) -> str:
-    if value != "all":
-        raise ValueError("for now one process does everything; right would be all")
-    return value
-
-
 def _schedule(value: tuple[float, ...]) -> tuple[float, ...]:
     if len(value) > MOST_RETRIES:
         raise ValueError(f"at most {MOST_RETRIES} retries")
@@ -86,7 +80,6 @@ def _portal(value: str) -> str:
 _Comma = PlainSerializer(lambda values: ",".join(f"{each:g}" if isinstance(each, float) else str(each) for each in values), return_type=str)
 
 Database = Annotated[str, AfterValidator(_database)]
-Role = Annotated[Literal["api", "worker", "gateway", "all"], AfterValidator(_role)]
 Age = Annotated[int, AfterValidator(_age)]
 Schedule = Annotated[tuple[float, ...], NoDecode, BeforeValidator(_split), AfterValidator(_schedule), _Comma]
 Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks), _Comma]

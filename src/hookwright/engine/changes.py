@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TypeVar, overload
 
 from hookwright.engine.directory import Directory
-from hookwright.engine.dispatcher import Dispatcher
+from hookwright.engine.herald import Deliverer
 from hookwright.store import Command, Once, Remembered, Store
 from hookwright.store.applications import DeleteApplication
 from hookwright.store.endpoints import DeleteEndpoint
@@ -17,7 +17,7 @@ R = TypeVar("R")
 
 
 class Changes:
-    def __init__(self, store: Store, directory: Directory, dispatcher: Dispatcher, *, tidy: Callable[[], None]) -> None:
+    def __init__(self, store: Store, directory: Directory, dispatcher: Deliverer, *, tidy: Callable[[], None]) -> None:
         """`tidy` makes the janitor come soon: what is deleted leaves live deliveries to be ended."""
         self._store, self._directory, self._dispatcher, self._tidy = store, directory, dispatcher, tidy
 

@@ -6,7 +6,7 @@ deliveries and so many bytes of bodies; what finds no room is inserted unowned a
 backlog cannot shut them out: not one of many rows, of many endpoints, nor of endpoints that hang.
 
 `due_at` in the database is the only timer. What is here is a copy of it: when an endpoint may have due rows next. It is
-filled at start, moved along by each settled retry, and read anew from time to time by `look_again`.
+filled at start, moved along by each settled retry, and what it missed is found late by `look_on`.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ import heapq
 import logging
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -32,6 +32,8 @@ from hookwright.store.deliveries import ClaimDue, ClaimedRows, DueEndpoints, Set
 log = logging.getLogger(__name__)
 STORE_PAUSE_MS = 5_000
 FAULT_PAUSE_MS = 60_000
+LOOK = 1_000
+"""Endpoints that are looked at at once."""
 DRAIN_SECONDS = 5.0
 """How long a stop waits for the database, whatever grace attempts are given: what was finished deserves to be kept."""
 
@@ -49,8 +51,12 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Dispatcher:
-    def __init__(self, *, store: Store, directory: Directory, executor: Executor, clock: Clock, owner: int, bounds: Bounds) -> None:
-        """`owner` is this node's epoch."""
+    def __init__(
+        self, *, store: Store, directory: Directory, executor: Executor, clock: Clock, owner: int, bounds: Bounds,
+        tell: Callable[[str], None] = lambda endpoint: None,
+    ) -> None:  # fmt: skip
+        """`owner` is this node's epoch. `tell` makes other nodes look at an endpoint whose rows may wait for long here."""
+        self._tell = tell
         self.owner = owner
         self._leased_until = math.inf
         self._store, self._directory, self._executor, self._clock, self._bounds = store, directory, executor, clock, bounds
@@ -69,6 +75,7 @@ class Dispatcher:
         self._reserved = 0
         self._reserved_bytes = 0
         self._stopping = False
+        self._looked_up_to = ""
 
     # What others tell it
 
@@ -115,6 +122,7 @@ class Dispatcher:
     def wake(self, endpoint: str, due_at: int) -> None:
         """There is, or may be, an unowned row for this endpoint that is due at `due_at` (Unix ms)."""
         if self._stopping:
+            self._tell(endpoint)
             return
         lane = self._lane(endpoint)
         if due_at <= self._clock.now():
@@ -127,6 +135,11 @@ class Dispatcher:
                 self._timers = [(other.due_at, other.endpoint) for other in self._lanes.values() if other.due_at is not None]
                 heapq.heapify(self._timers)
             self._arm()
+
+    def leave(self, endpoint: str, due_at: int) -> None:
+        """As `wake`, of a fresh row that found no room here: others may have some."""
+        self.wake(endpoint, due_at)
+        self._tell(endpoint)
 
     def endpoint_changed(self, endpoint: str) -> None:
         """Its URL, state or existence changed: what is queued here goes back, and is claimed again if it may be sent."""
@@ -173,6 +186,20 @@ class Dispatcher:
             for due in page:
                 self.wake(due.endpoint, due.due_at)
             after = page[-1].endpoint
+
+    async def look_on(self, late_ms: int = 0) -> bool:
+        """Look at some endpoints more, whether they have rows that are due since `late_ms`; whether there are others.
+
+        That they have some which are not due yet is no news: a timer has them here, or with who settled them.
+        """
+        page = await self._store.read(DueEndpoints(after=self._looked_up_to, limit=LOOK))
+        due_by = self._clock.now() - late_ms
+        for due in page:
+            if due.due_at <= due_by:
+                self.wake(due.endpoint, due.due_at)
+        more = len(page) == LOOK
+        self._looked_up_to = page[-1].endpoint if more else ""
+        return more
 
     async def stop(self, grace: float) -> None:
         """Start nothing new; give attempts under way `grace` seconds; make the rest claimable; commit all of it."""

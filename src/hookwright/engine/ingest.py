@@ -8,7 +8,7 @@ from hookwright.clock import Clock
 from hookwright.domain.deliveries import UNOWNED, Delivery, Key
 from hookwright.domain.endpoints import Endpoint
 from hookwright.domain.messages import MAX_RETENTION_DAYS, Content, Message, fan_out
-from hookwright.engine.dispatcher import Dispatcher
+from hookwright.engine.herald import Deliverer
 from hookwright.engine.jobs import from_message
 from hookwright.errors import CallerError
 from hookwright.ids import Minter
@@ -35,7 +35,7 @@ class NewMessage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ingest:
-    def __init__(self, *, store: Store, dispatcher: Dispatcher, clock: Clock, minter: Minter) -> None:
+    def __init__(self, *, store: Store, dispatcher: Deliverer, clock: Clock, minter: Minter) -> None:
         self._store, self._dispatcher, self._clock, self._minter = store, dispatcher, clock, minter
 
     async def accept(self, loaded: LoadedApplication, new: NewMessage, once: Once[Created] | None = None) -> Created | Remembered:
@@ -115,7 +115,7 @@ class Ingest:
         def committed(created: Created) -> None:
             for delivery in created.deliveries:
                 if delivery.owner == UNOWNED:
-                    self._dispatcher.wake(delivery.key.endpoint, delivery.due_at)
+                    self._dispatcher.leave(delivery.key.endpoint, delivery.due_at)
                 else:
                     self._dispatcher.admit(from_message(delivery, created.message, content))
 

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from hookwright.clock import Clock
-from hookwright.engine.dispatcher import Dispatcher
+from hookwright.engine.herald import Deliverer
 from hookwright.engine.replays import Replays
 from hookwright.errors import StoreUnavailable
 from hookwright.store import Store
@@ -37,7 +37,7 @@ PASS_SECONDS = 3600.0
 
 class Janitor:
     def __init__(
-        self, *, store: Store, dispatcher: Dispatcher, replays: Replays, clock: Clock, called: asyncio.Event, keep_ms: int | None
+        self, *, store: Store, dispatcher: Deliverer, replays: Replays, clock: Clock, called: asyncio.Event, keep_ms: int | None
     ) -> None:
         """`called` is set when there is something to do before the next round (a recover, a deleted endpoint). Messages are
         kept for `keep_ms`, None: for ever.
@@ -88,8 +88,7 @@ class Janitor:
         return True
 
     async def _look(self) -> bool:
-        await self._dispatcher.look_again()
-        return False
+        return await self._dispatcher.look_on()
 
     async def _cancel(self) -> bool:
         return await self._store.write(CancelDeliveries(now=self._clock.now(), limit=SLICE)) > 0

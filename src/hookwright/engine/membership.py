@@ -18,7 +18,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from hookwright.clock import Clock
-from hookwright.engine.dispatcher import Dispatcher
+from hookwright.engine.herald import Deliverer
 from hookwright.errors import StoreError
 from hookwright.store import Store
 from hookwright.store.nodes import OpenNode, RenewLease, TakeOver
@@ -30,7 +30,7 @@ AGAIN_SECONDS = 0.2
 
 
 class Membership:
-    def __init__(self, *, store: Store, dispatcher: Dispatcher, clock: Clock, lease_ms: int) -> None:
+    def __init__(self, *, store: Store, dispatcher: Deliverer, clock: Clock, lease_ms: int) -> None:
         self._store, self._dispatcher, self._clock, self._lease_ms = store, dispatcher, clock, lease_ms
         self._owes_a_look = False
 

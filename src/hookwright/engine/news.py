@@ -1,6 +1,7 @@
 """Changes that another process made govern what this one does next, within a second: memory is dropped, not left to expire.
 
-Duty: twice a second it reads what was committed lately by any process, and does what `changes` does for our own. Rules:
+Duty: twice a second, and when it is called, it reads what was committed lately by any process, and does what `changes` does
+for our own. Rules:
 
 * Ids are given before the commit, so news can appear out of their order: each look goes back `WITHIN_MS`, longer than any
   transaction may take, and passes over what it has seen.
@@ -10,17 +11,20 @@ Duty: twice a second it reads what was committed lately by any process, and does
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 
 from hookwright.engine.directory import Directory
-from hookwright.engine.dispatcher import Dispatcher
+from hookwright.engine.herald import Deliverer
 from hookwright.errors import StoreUnavailable
 from hookwright.store import Store
 from hookwright.store.news import News, RecentNews
 
 log = logging.getLogger(__name__)
 EVERY_SECONDS = 0.4
+LEAST_SECONDS = 0.05
+"""Between two looks, however often it is called."""
 WITHIN_MS = 40_000
 LONGEST_PAUSE = 10.0
 """Seconds between two looks. The rest of `WITHIN_MS` is for transactions that were long under way."""
@@ -28,11 +32,12 @@ MOST = 10_000
 
 
 class Follower:
-    def __init__(self, *, store: Store, directory: Directory, dispatcher: Dispatcher) -> None:
+    def __init__(self, *, store: Store, directory: Directory, dispatcher: Deliverer) -> None:
         self._store, self._directory, self._dispatcher = store, directory, dispatcher
         self._listeners: list[Callable[[News | None], None]] = []
         self._seen: set[int] = set()
         self._looked: float | None = None
+        self._called = asyncio.Event()
 
     def tell(self, listener: Callable[[News | None], None]) -> None:
         """Call it with each piece of news; with None when there may have been any."""
@@ -47,7 +52,15 @@ class Follower:
                 log.error("what other processes change cannot be read now: %s", error)
             except Exception:
                 log.exception("what other processes change could not be read")
-            await asyncio.sleep(EVERY_SECONDS)
+            await asyncio.sleep(LEAST_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(EVERY_SECONDS - LEAST_SECONDS):
+                    await self._called.wait()
+            self._called.clear()
+
+    def call(self) -> None:
+        """There may be something to read: look soon."""
+        self._called.set()
 
     async def look(self) -> None:
         """Heed what is new since the last look. Raises StoreUnavailable."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from hookwright.clock import Clock
 from hookwright.domain.deliveries import Delivery
-from hookwright.engine.dispatcher import Dispatcher
+from hookwright.engine.herald import Deliverer
 from hookwright.ids import Minter
 from hookwright.store import Once, Remembered, Store
 from hookwright.store.deliveries import ContinueRecovers, OpenRecovers, Resend, StartRecover
@@ -17,7 +17,7 @@ SLICE = 200
 
 
 class Replays:
-    def __init__(self, *, store: Store, dispatcher: Dispatcher, clock: Clock, minter: Minter, begin: Callable[[], None]) -> None:
+    def __init__(self, *, store: Store, dispatcher: Deliverer, clock: Clock, minter: Minter, begin: Callable[[], None]) -> None:
         """`begin` makes somebody call `carry_on` soon."""
         self._store, self._dispatcher, self._clock, self._minter = store, dispatcher, clock, minter
         self._begin = begin

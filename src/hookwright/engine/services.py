@@ -5,7 +5,7 @@ import msgspec
 from hookwright.clock import Clock
 from hookwright.engine.changes import Changes
 from hookwright.engine.directory import Directory
-from hookwright.engine.dispatcher import Dispatcher
+from hookwright.engine.herald import Deliverer
 from hookwright.engine.ingest import Ingest
 from hookwright.engine.news import Follower
 from hookwright.engine.replays import Replays
@@ -22,6 +22,6 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     directory: Directory
     changes: Changes
     ingest: Ingest
-    dispatcher: Dispatcher
+    dispatcher: Deliverer
     replays: Replays
     news: Follower

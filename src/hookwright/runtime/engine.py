@@ -14,6 +14,7 @@ from hookwright.engine.changes import Changes
 from hookwright.engine.directory import Directory
 from hookwright.engine.dispatcher import Bounds, Dispatcher
 from hookwright.engine.executor import AttemptPolicy, Executor
+from hookwright.engine.herald import Deliverer, Herald
 from hookwright.engine.ingest import Ingest
 from hookwright.engine.janitor import Janitor
 from hookwright.engine.membership import Membership
@@ -21,6 +22,7 @@ from hookwright.engine.news import Follower
 from hookwright.engine.replays import Replays
 from hookwright.engine.secrets import Secrets
 from hookwright.engine.services import Services
+from hookwright.engine.wakeups import Listener, Wakeups
 from hookwright.errors import StoreUnavailable
 from hookwright.ids import Minter
 from hookwright.sender import Sender
@@ -52,6 +54,8 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds, where other processes may share the store; None where this one is alone."""
     keep_ms: int | None = None
     """How long messages are kept; None: for ever."""
+    delivers: bool = True
+    """Or leaves that to others, which needs a lease to be given: there must be others."""
 
 
 @contextlib.asynccontextmanager
@@ -62,40 +66,64 @@ async def run_engine(
     clock, minter = chance.clock, Minter(chance.entropy)
     secrets = Secrets(vault)
     directory = Directory(store, secrets)
-    executor = Executor(directory=directory, sender=sender, clock=clock, minter=minter, rand=chance.rand, policy=options.policy)
-    began = asyncio.get_running_loop().time()
-    owner = await store.write(OpenNode(now=clock.now()))
-    lease_ms = round((options.lease or 0) * 1000)
-    await store.write(TakeOver(owner=owner, lease_ms=lease_ms))
-    dispatcher = Dispatcher(store=store, directory=directory, executor=executor, clock=clock, owner=owner, bounds=options.bounds)
-    if options.lease is not None:
-        dispatcher.lease(began + options.lease)
     called = asyncio.Event()
-    replays = Replays(store=store, dispatcher=dispatcher, clock=clock, minter=minter, begin=called.set)
-    janitor = Janitor(store=store, dispatcher=dispatcher, replays=replays, clock=clock, called=called, keep_ms=options.keep_ms)
-    membership = Membership(store=store, dispatcher=dispatcher, clock=clock, lease_ms=lease_ms)
-    news = Follower(store=store, directory=directory, dispatcher=dispatcher)
-    services = Services(
-        store=store, clock=clock, minter=minter, secrets=secrets, directory=directory,
-        changes=Changes(store, directory, dispatcher, tidy=called.set),
-        ingest=Ingest(store=store, dispatcher=dispatcher, clock=clock, minter=minter),
-        dispatcher=dispatcher, replays=replays, news=news,
-    )  # fmt: skip
-    member = [] if options.lease is None else [asyncio.create_task(membership.run())]
-    try:
-        await dispatcher.look_again()  # it begins to deliver: if it fails half-way, that is stopped too
+    wakeups = Wakeups(store)
+
+    def deliverer(owner: int) -> Deliverer:
+        if not options.delivers:
+            return Herald(owner, wakeups)
+        executor = Executor(directory=directory, sender=sender, clock=clock, minter=minter, rand=chance.rand, policy=options.policy)
+        tell = wakeups.tell if options.lease is not None else lambda endpoint: None
+        return Dispatcher(store=store, directory=directory, executor=executor, clock=clock, owner=owner, bounds=options.bounds, tell=tell)
+
+    async with contextlib.AsyncExitStack() as stack:
+        dispatcher = await stack.enter_async_context(_node(store, clock, options, wakeups, deliverer))
+        replays = Replays(store=store, dispatcher=dispatcher, clock=clock, minter=minter, begin=called.set)
+        janitor = Janitor(store=store, dispatcher=dispatcher, replays=replays, clock=clock, called=called, keep_ms=options.keep_ms)
+        news = Follower(store=store, directory=directory, dispatcher=dispatcher)
+        services = Services(
+            store=store, clock=clock, minter=minter, secrets=secrets, directory=directory,
+            changes=Changes(store, directory, dispatcher, tidy=called.set),
+            ingest=Ingest(store=store, dispatcher=dispatcher, clock=clock, minter=minter),
+            dispatcher=dispatcher, replays=replays, news=news,
+        )  # fmt: skip
         loops = [asyncio.create_task(janitor.run())]
         if options.lease is not None:
-            loops.append(asyncio.create_task(news.run()))
+            listener = Listener(store, wake=dispatcher.wake if options.delivers else None, look=dispatcher.look_on, news=news.call)
+            loops += [asyncio.create_task(loop) for loop in (news.run(), wakeups.speak(), listener.listen())]
+            if options.delivers:
+                loops.append(asyncio.create_task(listener.look_around()))
         try:
             yield services
         finally:
             await _end(loops)
+
+
+@contextlib.asynccontextmanager
+async def _node(
+    store: Store, clock: Clock, options: EngineOptions, wakeups: Wakeups, deliverer: Callable[[int], Deliverer]
+) -> AsyncIterator[Deliverer]:
+    """A node at work: it has taken over what is nobody's, and leaves nothing owned behind."""
+    began = asyncio.get_running_loop().time()
+    owner = await store.write(OpenNode(now=clock.now()))
+    lease_ms = round((options.lease or 0) * 1000)
+    await store.write(TakeOver(owner=owner, lease_ms=lease_ms))
+    dispatcher = deliverer(owner)
+    member: list[asyncio.Task[None]] = []
+    if options.lease is not None:
+        dispatcher.lease(began + options.lease)
+        membership = Membership(store=store, dispatcher=dispatcher, clock=clock, lease_ms=lease_ms)
+        member = [asyncio.create_task(membership.run())]
+    try:
+        await dispatcher.look_again()  # it begins to deliver: if it fails half-way, that is stopped too
+        yield dispatcher
     finally:
         await dispatcher.stop(options.grace)
         await _end(member)  # not before: what is under way is ours for as long as it takes
         with contextlib.suppress(StoreUnavailable):  # then others find it silent, or the next start does
             await store.write(CloseNode(owner=dispatcher.owner))
+            if options.lease is not None:
+                await wakeups.last_word()
 
 
 async def _end(loops: list[asyncio.Task[None]]) -> None:
@@ -120,4 +148,5 @@ def engine_options(settings: Settings) -> EngineOptions:
         grace=settings.shutdown_grace,
         lease=settings.lease if settings.on_postgres else None,
         keep_ms=settings.message_retention * DAY_MS or None,
+        delivers=settings.role != "api",
     )

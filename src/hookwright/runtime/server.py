@@ -85,8 +85,11 @@ def allow_open_files(wanted: int) -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
-async def serve(settings: Settings, stop: asyncio.Event, ready: Callable[[int], None]) -> None:
-    """Run the whole server until `stop` is set. `ready` gets the port. Raises StoreRefused, ConfigurationError."""
+async def serve(settings: Settings, stop: asyncio.Event, ready: Callable[[int], None], *, shared: bool = False) -> None:
+    """Run the whole server until `stop` is set. `ready` gets the port, which may be `shared` with other processes.
+
+    Raises StoreRefused, ConfigurationError.
+    """
     allow_open_files(settings.open_files)
     async with run_application(settings, stop) as app:
         from hookwright.api.server import serve as serve_http  # loaded by now, see `_load_faces`
@@ -94,5 +97,5 @@ async def serve(settings: Settings, stop: asyncio.Event, ready: Callable[[int], 
         calm_collector()
         await serve_http(
             app, host=settings.host, port=settings.port, stop=stop, ready=ready, limits=settings.limits(),
-            grace_seconds=settings.shutdown_grace,
+            grace_seconds=settings.shutdown_grace, shared=shared,
         )  # fmt: skip

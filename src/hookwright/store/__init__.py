@@ -1,7 +1,8 @@
 """The port for what is kept. `stores/` holds what fits it; `tests/conformance` says what fitting means.
 
 A store has two doors: `write` takes one command, `read` one query. Both are frozen values that name their result, so
-that one place can batch them, one place can make them fail, and every backend shows the same list of them.
+that one place can batch them, one place can make them fail, and every backend shows the same list of them. And it has an
+ear, `heard`, for processes that share it.
 
 A write is committed and fsynced when it returns, together with whatever else was waiting (group commit). Commands are
 judged one by one: a caller's mistake is raised to that caller and never touches its group. StoreUnavailable means
@@ -9,9 +10,12 @@ that nothing of the command was committed.
 """
 
 from collections.abc import Callable
-from typing import ClassVar, Generic, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, ClassVar, Generic, Protocol, TypeVar, overload
 
 import msgspec
+
+if TYPE_CHECKING:
+    from hookwright.store.wakeups import Heard
 
 R = TypeVar("R")
 
@@ -80,6 +84,12 @@ class Store(Protocol):
 
     async def read(self, query: Query[R]) -> R:
         """Answer one query from committed data. Raises StoreUnavailable."""
+
+    async def heard(self) -> "Heard":
+        """Wait until another process that shares this store has said something (`Wake`), or words may have been missed.
+
+        Words are hints: nothing is lost with them but time. Raises StoreUnavailable. One caller at a time.
+        """
 
     async def close(self) -> None:
         """Finish what was accepted, and let go of the database."""

@@ -19,12 +19,14 @@ from hookwright.store.messages import CreateMessage, CreateMessages, ExpungeCont
 from hookwright.store.nodes import CloseNode, OpenNode, RenewLease, TakeOver
 from hookwright.store.retention import Erase, Maintain, RemoveMessages, RemoveRecords
 from hookwright.store.seals import ReplaceSeals
+from hookwright.store.wakeups import Heard, Wake
 from hookwright.stores.postgres import deliveries, messages, nodes, retention, seals
 from hookwright.stores.postgres.batches import Batches
 from hookwright.stores.postgres.connections import Address, Line, Lines, opening
 from hookwright.stores.postgres.db import PostgresDb
 from hookwright.stores.postgres.doubts import Doubts, claimed_by
 from hookwright.stores.postgres.faults import AGAIN, LOST, PASSING, unavailable
+from hookwright.stores.postgres.listening import CHANNEL, Ear
 from hookwright.stores.postgres.partitions import make_days
 from hookwright.stores.postgres.schema import migrate
 from hookwright.stores.postgres.servers import check_server
@@ -39,6 +41,7 @@ LINES = 3
 """For changes, and as many for lists: neither can keep the other waiting."""
 URGENT_LINES = 2
 TRIES = 5
+SAY = f"select pg_notify('{CHANNEL}', $1)"
 
 OWN: dict[type, Callable[[Any, Any], Coroutine[Any, Any, Any]]] = {
     OpenNode: nodes.open_node,
@@ -75,6 +78,7 @@ class PostgresStore:
         self._urgent = Lines(address, URGENT_LINES)
         self._messages = Batches[CreateMessage](self._accepting, self._create)
         self._doubts = Doubts()
+        self._ear = Ear(address)
 
     @overload
     async def write(self, command: Command[R], *, once: None = None, on_commit: Callable[[R], None] | None = None) -> R: ...
@@ -101,6 +105,9 @@ class PostgresStore:
         elif isinstance(command, Maintain):
             async with self._changes.one() as line:
                 result = await _translated(line.use(lambda connection: retention.maintain(connection, command)))
+        elif isinstance(command, Wake):
+            await self._say(command)
+            result = None
         else:
             result = await self._transact(command, once)
         if isinstance(command, TakeOver) and self._doubts:
@@ -153,6 +160,13 @@ class PostgresStore:
         async with lines.one() as line:
             return cast(R, await _translated(line.use(carry_out)))
 
+    async def heard(self) -> Heard:
+        return await self._ear.heard()
+
+    async def _say(self, command: Wake) -> None:
+        async with self._changes.one() as line:
+            await _translated(line.use(lambda connection: connection.execute(SAY, self._ear.word(command.endpoints))))
+
     async def _create(self, connection: Any, items: list[Item[CreateMessage]]) -> None:
         try:
             await messages.create(connection, items)
@@ -162,6 +176,7 @@ class PostgresStore:
 
     async def close(self) -> None:
         await self._messages.drain()
+        await self._ear.close()
         for closing in (self._accepting, self._settling, self._renewing, self._changes, self._bulk, self._lists, self._urgent):
             await closing.close()
 

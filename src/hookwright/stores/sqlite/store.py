@@ -9,14 +9,15 @@ from typing import TypeVar, overload
 import apsw
 
 from hookwright.store import Command, Once, Query, Remembered
+from hookwright.store.wakeups import Heard
 from hookwright.stores.sql import handlers
-from hookwright.stores.sqlite import nodes
+from hookwright.stores.sqlite import nodes, wakeups
 from hookwright.stores.sqlite.connections import DURABLE, FileLock, Opening, open_reader, open_writer
 from hookwright.stores.sqlite.groups import Groups
 from hookwright.stores.sqlite.offload import InlineOffload, Offload, ThreadOffload
 from hookwright.stores.sqlite.readers import Reader, Readers
 
-HANDLERS = (handlers, nodes)
+HANDLERS = (handlers, nodes, wakeups)
 """Imported for what they register."""
 
 R = TypeVar("R")
@@ -52,6 +53,11 @@ class SqliteStore:
 
     async def read(self, query: Query[R]) -> R:
         return await self._readers.of(query).answer(query)
+
+    async def heard(self) -> Heard:
+        """There is no other process: it waits for ever."""
+        await asyncio.get_running_loop().create_future()
+        raise AssertionError
 
     async def close(self) -> None:
         await self._groups.drain()

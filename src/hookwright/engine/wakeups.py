@@ -1,0 +1,124 @@
+"""What one process leaves to others reaches them at once, and what they leave reaches this one (P3).
+
+Duty: whoever commits unowned rows that others should deliver says so here; it is told to them after the commit, together with
+whatever else there is to tell, at most once in `EVERY_SECONDS`. The path of a message that is owned by who accepts it is not
+touched. Rules:
+
+* A word is a hint. It is not repeated when it is lost, and nothing is believed because of it: who hears it looks.
+* Rows that nobody spoke of are found by looking: a page of endpoints once in `LOOK_SECONDS`, and those only that are late, for
+  who settled a retry has its timer. So each retry costs one claim however many processes there are, and the timers of one
+  that died are missed for a second.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+from hookwright.errors import StoreUnavailable
+from hookwright.store import Store
+from hookwright.store.wakeups import Heard, Wake
+
+log = logging.getLogger(__name__)
+EVERY_SECONDS = 0.05
+LOOK_SECONDS = 1.0
+LATE_MS = 1_000
+AGAIN_SECONDS = 0.5
+SHARE = 20
+"""One part in so many of the time, at most, goes into looking around."""
+MOST = 200
+"""Endpoints in one word; beyond it is `anywhere`."""
+LAST_SECONDS = 2.0
+"""How long the last word may take: a stop waits for it."""
+
+
+class Wakeups:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._untold: set[str] = set()
+        self._anywhere = False
+        self._something = asyncio.Event()
+
+    def tell(self, endpoint: str) -> None:
+        """Others should look for due rows of this endpoint, which are committed."""
+        if len(self._untold) >= MOST:
+            self.tell_anywhere()
+        else:
+            self._untold.add(endpoint)
+            self._something.set()
+
+    def tell_anywhere(self) -> None:
+        """As `tell`, of no endpoint in particular."""
+        self._anywhere = True
+        self._something.set()
+
+    async def speak(self) -> None:
+        """Until cancelled: tell the others."""
+        while True:
+            await self._something.wait()
+            with suppress(StoreUnavailable):  # they look by themselves
+                await self._tell()
+            await asyncio.sleep(EVERY_SECONDS)
+
+    async def last_word(self) -> None:
+        """This process ends: what it leaves behind, rows and timers, is anywhere."""
+        self._anywhere = True
+        with suppress(StoreUnavailable, TimeoutError):
+            async with asyncio.timeout(LAST_SECONDS):
+                await self._tell()
+
+    async def _tell(self) -> None:
+        endpoints = () if self._anywhere else tuple(self._untold)
+        self._untold.clear()
+        self._anywhere = False
+        self._something.clear()
+        await self._store.write(Wake(endpoints=endpoints))
+
+
+class Listener:
+    """The other end: `wake` an endpoint (None where nothing is delivered), `look` for due rows anywhere that are so many ms late,
+    and read the `news`.
+    """
+
+    def __init__(
+        self, store: Store, *, wake: Callable[[str, int], None] | None, look: Callable[[int], Awaitable[object]], news: Callable[[], None]
+    ) -> None:
+        self._store, self._wake, self._look, self._news = store, wake, look, news
+
+    async def listen(self) -> None:
+        """Until cancelled."""
+        failing = False
+        while True:
+            try:
+                heard = await self._store.heard()
+                failing = False
+            except StoreUnavailable as error:
+                if not failing:
+                    log.error("what other processes say cannot be heard now, and is looked for: %s", error)
+                failing = True
+                await asyncio.sleep(AGAIN_SECONDS)
+                heard = Heard(anywhere=True)
+            await self._heed(heard)
+
+    async def look_around(self) -> None:
+        """Until cancelled: find what nobody spoke of. It looks less often where looking takes long."""
+        loop, took = asyncio.get_running_loop(), 0.0
+        while True:
+            await asyncio.sleep(max(LOOK_SECONDS, SHARE * took))
+            began = loop.time()
+            await self._try_to_look(LATE_MS)
+            took = loop.time() - began
+
+    async def _heed(self, heard: Heard) -> None:
+        if heard.news:
+            self._news()
+        if self._wake is None:
+            return
+        for endpoint in heard.endpoints:
+            self._wake(endpoint, 0)
+        if heard.anywhere:
+            await self._try_to_look(0)
+
+    async def _try_to_look(self, late_ms: int) -> None:
+        with suppress(StoreUnavailable):  # others tell of outages; the next look makes up for it
+            await self._look(late_ms)
