@@ -8,7 +8,9 @@ import os
 import socket
 import ssl
 import struct
+import threading
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +99,39 @@ def test_a_reset_is_never_the_end_of_a_whole_answer(run: Run, said: bytes, resul
             return await sender.send(request(receiver.url))
 
     assert run(scenario()) == result
+
+
+@pytest.mark.parametrize("addresses", [1, 2])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_receiver_that_resets_whatever_connects_is_a_broken_connection_at_whatever_moment(run: Run, scheme: str, addresses: int) -> None:
+    async def scenario() -> tuple[set[str], list[Any]]:
+        complaints: list[Any] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+        with socket.create_server(("127.0.0.1", 0), backlog=1024) as server:
+            resetting = threading.Thread(target=reset_all, args=(server, 1000))
+            resetting.start()
+            url = f"{scheme}://hooks.example:{server.getsockname()[1]}/"
+            async with sending(lookup=lambda _: ["127.0.0.1"] * addresses, connect_timeout=2.0) as sender:
+                faults = set[str]()
+                for _ in range(10):
+                    for result in await asyncio.gather(*(sender.send(request(url)) for _ in range(50))):
+                        assert isinstance(result, Failure)
+                        faults.add(result.fault)
+                assert pool_of(sender)._in_use == 0
+            server.shutdown(socket.SHUT_RDWR)
+            resetting.join()
+        return faults, complaints
+
+    assert run(scenario()) == ({"connection"}, [])
+
+
+def reset_all(server: socket.socket, most: int) -> None:
+    """Accept and reset, until the server is shut down."""
+    with suppress(OSError):
+        for _ in range(most):
+            accepted, _address = server.accept()
+            accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            accepted.close()
 
 
 def test_a_receiver_that_closes_its_side_before_it_answers_has_not_answered(run: Run) -> None:

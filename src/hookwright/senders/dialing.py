@@ -74,7 +74,9 @@ class Dialer:
             raise Unreached(of_connecting(error)) from None
         peer = transport.get_extra_info("peername")
         try:
-            self._guard.check(str(peer[0]) if peer else "")
+            if not peer:  # it was reset meanwhile: that is the peer's doing, and not the guard's
+                raise Unreached(UNREACHABLE)
+            self._guard.check(str(peer[0]))
         except Unreached:
             transport.abort()
             raise
@@ -82,6 +84,8 @@ class Dialer:
 
     async def _secure(self, connection: Connection, host: str) -> None:
         raw = connection.transport
+        if raw.is_closing():  # the loops wait for the handshake of a dead connection, and uvloop logs it as its own fault
+            raise Unreached(connection.fault or UNREACHABLE)
         try:
             transport = await self._loop.start_tls(raw, connection, self._tls, server_hostname=host.rstrip("."))
             if transport is None:  # closed meanwhile
