@@ -13,7 +13,7 @@ from hookwright.domain.messages import Content, Message
 from hookwright.errors import StoreUnavailable
 from hookwright.store import Once, Remembered
 from hookwright.store.deliveries import ClaimDue, DueEndpoints
-from hookwright.store.messages import Created, CreateMessage
+from hookwright.store.messages import Created, CreateMessage, CreateMessages
 from hookwright.store.nodes import OpenNode, TakeOver
 from hookwright.stores.postgres.store import PostgresStore, open_store
 from tests.conformance.makers import HOUR, NOW, ORG, World
@@ -146,5 +146,49 @@ def test_a_commit_that_is_still_to_come_when_its_client_is_gone_claims_nothing_f
             pass
         await blocker.close()
         assert await world.under_way() == 1
+
+    check(way, story)
+
+
+async def refuse_first(url: str, state: str) -> None:
+    """The first delivery to be inserted is refused with this SQLSTATE when its transaction commits."""
+    connection = await asyncpg.connect(url)
+    await connection.execute(
+        f"""create sequence refusals;
+        create function refuse() returns trigger language plpgsql as $$ begin
+            if nextval('refusals') = 1 then raise exception 'refused' using errcode = '{state}'; end if;
+            return null;
+        end $$;
+        create constraint trigger refuse after insert on deliveries deferrable initially deferred
+            for each row execute function refuse()"""
+    )
+    await connection.close()
+
+
+def test_what_is_claimed_by_a_second_try_is_not_taken_away_for_the_first_one(way: Way) -> None:
+    async def story(world: World, proxy: Proxy, node: int, endpoint: Endpoint) -> None:
+        await refuse_first(way[0].url("cut"), "40001")
+        results = await world.store.write(CreateMessages(messages=(creation(world, endpoint, node),)))
+        assert [type(one) for one in results] == [Created]
+        assert await world.store.write(TakeOver(owner=node, lease_ms=LEASE_MS)) == 0
+        assert await due(world) == []
+
+    check(way, story)
+
+
+def test_a_doubt_about_one_message_costs_no_other(way: Way) -> None:
+    async def story(world: World, proxy: Proxy, node: int, endpoint: Endpoint) -> None:
+        await refuse_first(way[0].url("cut"), "55P03")
+        with pytest.raises(StoreUnavailable):
+            await world.store.write(creation(world, endpoint, node))
+        blocker = await asyncpg.connect(way[0].url("cut"))
+        async with blocker.transaction():
+            await blocker.execute("select from nodes for update")
+            under_way = asyncio.ensure_future(world.store.write(creation(world, endpoint, node)))
+            while not await blocker.fetchval(WAITING):
+                pass
+            await world.store.write(TakeOver(owner=node, lease_ms=LEASE_MS))
+        await blocker.close()
+        assert isinstance(await under_way, Created)
 
     check(way, story)

@@ -40,9 +40,10 @@ class Doubts:
         return bool(self._all)
 
     def add(self, connection: Any, claimed: Iterable[Delivery]) -> None:
-        """The answer to a commit on `connection` is lost; with it these may have been claimed."""
+        """The answer to a commit on `connection` is lost; with it these may have been claimed. If so, the connection is given up."""
         owned = tuple(delivery for delivery in claimed if delivery.owner)
         if owned:
+            connection.terminate()  # its session will be ended: nobody's work may be on it then
             self._all.append(Doubt(connection.name, owned))
 
     async def resolve(self, line: Line) -> int:

@@ -129,6 +129,8 @@ class PostgresStore:
                 async with connection.transaction(isolation=isolation):
                     db = PostgresDb(connection)
                     result = await perform(db, OWN.get(type(command)) or WRITERS[type(command)], command, once)
+            except AGAIN:  # nothing was claimed, and the next try will claim the same: that must not be taken from it
+                raise
             except BaseException:
                 self._doubts.add(connection, claimed_by(result))
                 raise
