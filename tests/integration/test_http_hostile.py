@@ -194,7 +194,12 @@ def test_garbage_is_a_protocol_failure_and_ends_the_connection(run: Run, said: b
 # Bodies that do not go out
 
 
-def test_an_early_answer_to_a_large_body_counts_and_its_connection_is_not_used_again(run: Run) -> None:
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_an_early_answer_to_a_large_body_counts_and_its_connection_is_not_used_again(run: Run, tmp_path: Path, scheme: str) -> None:
+    files = write_certificate(tmp_path, [], ["127.0.0.1"])
+    server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context(cafile=str(files[0]))
+    server.load_cert_chain(*files)
+
     async def scenario() -> tuple[Response | Failure, int]:
         async def handler(connection: Connection) -> None:
             await connection.reader.readuntil(b"\r\n\r\n")
@@ -203,7 +208,8 @@ def test_an_early_answer_to_a_large_body_counts_and_its_connection_is_not_used_a
                 await receiver.requested.wait()
                 receiver.ended.set()
 
-        async with receiving(handler) as receiver, sending() as sender:
+        async with receiving(handler, tls=server if scheme == "https" else None) as receiver, sending(tls=client) as sender:
+            receiver.scheme = scheme
             assert await sender.send(request(receiver.url, body=b"x" * 20_000_000)) == FINE
             result = await sender.send(request(receiver.url))
             receiver.requested.set()

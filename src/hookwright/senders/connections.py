@@ -33,6 +33,8 @@ class Connection(asyncio.Protocol):
     """`fault`: why it can be used no more, if so. `opened_at` is the loop's time."""
 
     transport: asyncio.Transport
+    _wire: asyncio.Transport
+    """Below `transport` if that is TLS, which counts only what it has not handed down."""
     fault: Failure | None = None
     _waiter: asyncio.Future[Response | Failure] | None = None
     _deadlines: Timeouts["Connection"] | None = None
@@ -98,7 +100,7 @@ class Connection(asyncio.Protocol):
     # The transport's side
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)
+        self.transport = self._wire = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
         if self._waiter is None:
@@ -107,7 +109,8 @@ class Connection(asyncio.Protocol):
         result = self._answers.feed(data)
         if result is not None:
             # An answer that came before its request was out leaves the rest of it in the way of the next one.
-            self._end(result, reusable=self._answers.reusable and not self.transport.get_write_buffer_size())
+            unsent = self.transport.get_write_buffer_size() or self._wire.get_write_buffer_size()
+            self._end(result, reusable=self._answers.reusable and not unsent)
 
     def eof_received(self) -> None:
         if self._waiter is not None:
