@@ -3,7 +3,9 @@
 import asyncio
 import http.client
 import json
+import socket
 from html.parser import HTMLParser
+from pathlib import Path
 
 import httpx
 import pytest
@@ -12,7 +14,7 @@ from fastapi import FastAPI
 
 from hookwright.api import errors
 from hookwright.errors import StoreUnavailable
-from tests.harness import Server
+from tests.harness import Server, running_server
 from tests.integration.api import Api, code, problems
 
 MEBIBYTE = 1024 * 1024
@@ -77,6 +79,14 @@ def test_a_body_that_declares_too_much_is_refused_before_it_is_read(server: Serv
 def test_a_body_that_grows_too_large_is_refused(api: Api, path: str) -> None:
     response = api("POST", path, content=iter([b" " * MEBIBYTE, b" "]))
     assert code(response) == (413, "payload_too_large")
+
+
+@pytest.mark.parametrize("path", ["/app", "/app/a/msg", "/app/a/msg/batch"])
+def test_a_body_whose_one_chunk_is_too_large_is_refused(tmp_path: Path, path: str) -> None:
+    with running_server(tmp_path, max_message_bytes=1024) as server, socket.create_connection(("127.0.0.1", server.port), 30) as connection:
+        head = f"POST /api/v1{path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {server.token}\r\ntransfer-encoding: chunked\r\n\r\n"
+        connection.sendall(head.encode() + b"401\r\n" + b" " * 1025 + b"\r\n0\r\n\r\n")
+        assert connection.recv(12) == b"HTTP/1.1 413"
 
 
 @pytest.mark.parametrize("path", ["/app", "/app/a/msg"])

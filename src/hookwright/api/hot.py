@@ -62,16 +62,12 @@ def _from_a_browser(scope: Scope) -> bool:
 
 
 async def read_body(receive: Receive, headers: dict[bytes, bytes], most: int) -> bytes:
-    """The request's body, at most `most` bytes of it in memory. Raises PayloadTooLarge."""
+    """The request's body, at most `most` bytes of it in memory. Raises PayloadTooLarge, ClientDisconnect."""
     declared = headers.get(b"content-length", b"0")
     if declared.isdigit() and int(declared) > most:
         raise too_large(most)
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    if not message.get("more_body", False) and message["type"] == "http.request":
-        return body
-    parts, size = [body], len(body)
-    while message.get("more_body", False):
+    parts, size, more = list[bytes](), 0, True
+    while more:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
@@ -79,6 +75,7 @@ async def read_body(receive: Receive, headers: dict[bytes, bytes], most: int) ->
         size += len(parts[-1])
         if size > most:
             raise too_large(most)
+        more = message.get("more_body", False)
     return b"".join(parts)
 
 
