@@ -207,3 +207,24 @@ def test_every_answer_that_is_written_by_the_rules_is_read_as_it_was_meant(
     places = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
     pieces = [data[start:stop] for start, stop in itertools.pairwise(places)]
     assert read(pieces, stored_limit=1000)[0] == Response(status, b"".join(chunks), False)
+
+
+def test_what_is_between_the_bytes_of_a_body_is_bounded() -> None:
+    fed = 0
+
+    def chunks() -> Iterable[bytes]:
+        nonlocal fed
+        yield CHUNKED
+        for _ in range(1000):
+            chunk = b"1;" + b"x" * 60_000 + b"\r\na\r\n"
+            fed += len(chunk)
+            yield chunk
+
+    assert read(chunks(), read_limit=65_536) == (MALFORMED, False)
+    assert fed < 2_000_000
+
+
+def test_a_body_in_chunks_of_a_byte_each_is_read_to_the_limit() -> None:
+    heads = [b"HTTP/1.1 103 Hints\r\n" + b"a: b\r\n" * MAX_HEADERS + b"\r\n"] * 8
+    pieces = itertools.chain(heads, [CHUNKED], itertools.repeat(b"1\r\na\r\n", 65_536), [b"0\r\n\r\n"])
+    assert read(pieces, read_limit=65_536) == (Response(200, b"a" * 100, True), True)

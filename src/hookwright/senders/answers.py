@@ -3,7 +3,8 @@
 Duty: whatever bytes come, in whatever pieces, an answer is read in bounded memory, means what RFC 9112 says it means,
 and ends where it ends. The grammar is llhttp's, by httptools. Rules:
 
-1. A head, each of its parts, and anything else of which nothing comes, is bounded; so are preliminary answers.
+1. A head, each of its parts, and anything else of which nothing comes, is bounded; so are preliminary answers,
+   and whatever is between the bytes of a body.
 2. Whatever leaves doubt about where an answer ends is no answer: two lengths, a length beside a transfer coding, bad
    chunks, folded lines, control characters. Lines may end in a bare LF, and chunk sizes may be padded: both exist.
 3. What ends with its connection was whole if the connection ended in order, and if nothing else had been promised.
@@ -21,6 +22,8 @@ MAX_LINE = 8190
 MAX_UNSPENT = 65_536
 """Bytes that may come without anything coming of them: a complete head, or bytes of a body."""
 MAX_INFORMATIONAL = 8
+MAX_FRAMING = 8
+"""Bytes beside each byte of a body that may be read, on the average; a chunk of one byte has five."""
 
 _FRAMING = (b"content-length", b"transfer-encoding")
 _NOTED = frozenset({b"retry-after", *_FRAMING})
@@ -34,12 +37,13 @@ class Answers:
     """Reads one answer after another; `expect` comes before each. `answered`: the head of the last one is complete."""
 
     __slots__ = (
-        "_body", "_complete", "_framed", "_headers", "_informational", "_parser", "_read_limit", "_retry_after", "_size", "_status",
+        "_body", "_complete", "_fed", "_framed", "_framing_limit", "_headers", "_informational", "_parser", "_read_limit", "_retry_after", "_size", "_status",
         "_stored_limit", "_unspent", "answered", "reusable",
     )  # fmt: skip
 
     def __init__(self, read_limit: int, stored_limit: int) -> None:
         self._read_limit, self._stored_limit = read_limit, stored_limit
+        self._framing_limit = MAX_FRAMING * read_limit + (MAX_INFORMATIONAL + 1) * MAX_UNSPENT
         self._parser = httptools.HttpResponseParser(self)
         self._parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True)
         self.expect()
@@ -47,12 +51,13 @@ class Answers:
     def expect(self) -> None:
         """A request is on its way."""
         self.answered = self.reusable = self._complete = False
-        self._informational = self._unspent = self._size = 0
+        self._informational = self._unspent = self._fed = self._size = 0
         self._body = bytearray()
 
     def feed(self, data: bytes) -> Response | Failure | None:
         """The result, as soon as there is one; then nothing more is to be fed before the next `expect`."""
         self._unspent += len(data)
+        self._fed += len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
@@ -62,7 +67,7 @@ class Answers:
             return MALFORMED
         if self._complete:
             return self._response()
-        return MALFORMED if self._unspent > MAX_UNSPENT else None
+        return MALFORMED if self._unspent > MAX_UNSPENT or self._fed - self._size > self._framing_limit else None
 
     def end(self) -> Response | Failure:
         """The result when the peer has closed its side, in order, and there was none before."""
