@@ -37,8 +37,8 @@ class Answers:
     """Reads one answer after another; `expect` comes before each. `answered`: the head of the last one is complete."""
 
     __slots__ = (
-        "_body", "_complete", "_fed", "_framed", "_framing_limit", "_headers", "_informational", "_parser", "_read_limit", "_retry_after", "_size", "_status",
-        "_stored_limit", "_unspent", "answered", "reusable",
+        "_body", "_complete", "_fed", "_framed", "_framing_limit", "_headers", "_informational", "_parser", "_read_limit",
+        "_retry_after", "_size", "_status", "_stored_limit", "_unspent", "answered", "reusable",
     )  # fmt: skip
 
     def __init__(self, read_limit: int, stored_limit: int) -> None:
