@@ -22,6 +22,7 @@ from hookwright.clock import Clock
 from hookwright.domain.deliveries import State
 from hookwright.engine.directory import Directory
 from hookwright.engine.executor import Executor
+from hookwright.engine.headroom import Headroom
 from hookwright.engine.jobs import Job, from_claim
 from hookwright.engine.lanes import Lane, Turns
 from hookwright.engine.settler import Settler
@@ -39,15 +40,18 @@ DRAIN_SECONDS = 5.0
 
 
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):
-    """`attempts`: under way in all; `per_endpoint`: of those, at one endpoint; `queue` and `queue_bytes`: held in memory."""
+    """`attempts`: under way in all; `per_endpoint`: of those, at one endpoint; `queue` and `queue_bytes`: held in memory.
+
+    `claim` rows at once, by `claims_at_once` commands, are what one group commit may have to carry before a fresh message.
+    """
 
     attempts: int = 512
     per_endpoint: int = 64
     queue: int = 5_000
     queue_bytes: int = 32 * 2**20
     queue_per_endpoint: int = 512
-    claim: int = 64
-    claims_at_once: int = 8
+    claim: int = 16
+    claims_at_once: int = 4
 
 
 class Dispatcher:
@@ -68,8 +72,7 @@ class Dispatcher:
         self._timer: asyncio.TimerHandle | None = None
         self._attempts: set[asyncio.Task[None]] = set()
         self._claims: set[asyncio.Task[None]] = set()
-        self._late = 0
-        self._most_late = max(1, bounds.attempts // 2)
+        self._headroom = Headroom(bounds.attempts // 2, self._pump)
         self._held = 0
         self._held_bytes = 0
         self._reserved = 0
@@ -247,16 +250,17 @@ class Dispatcher:
         if not self._is_leased():
             return
         while (
-            self._turns.any(late=self._late < self._most_late)
+            self._turns.any(late=self._headroom.free)
             and len(self._attempts) < self._bounds.attempts
             and self._settler.waiting < 4 * self._bounds.attempts
         ):
-            lane = self._turns.next(late=self._late < self._most_late)
+            lane = self._turns.next(late=self._headroom.free)
             if not lane.queue or lane.in_flight >= lane.slots:  # emptied, or slowed down, while it waited for its turn
                 continue
             job = lane.queue.popleft()
             lane.in_flight += 1
-            self._late += job.late
+            if job.late:
+                self._headroom.take()
             task = asyncio.get_running_loop().create_task(self._attempt(lane, job))
             self._attempts.add(task)
             task.add_done_callback(self._attempts.discard)
@@ -276,7 +280,8 @@ class Dispatcher:
             log.exception("delivery %s goes back untried", job.delivery.key)
         finally:
             lane.in_flight -= 1
-            self._late -= job.late
+            if job.late:
+                self._headroom.give()
             if settlement is not None:
                 self._drop(job)
                 self._settler.settle(settlement)
