@@ -7,7 +7,7 @@ import pytest
 
 from hookwright.clock import SystemClock
 from hookwright.engine.dispatcher import Dispatcher
-from hookwright.engine.membership import Membership
+from hookwright.engine.membership import NOBODY_MS, Membership
 from hookwright.errors import StoreUnavailable
 from hookwright.store import Store
 from hookwright.store.nodes import RenewLease, TakeOver
@@ -19,12 +19,17 @@ class Answers:
     def __init__(self) -> None:
         self.alive, self.freed = True, list[int | None]()
         self.owner, self.looks = 1, 0
-        self.lost_look = False
+        self.lost_look = self.lost_renewal = False
+        self.asked: list[int] = []
+        """How long a silence each take-over was to end."""
 
     async def write(self, command: Any) -> Any:
         if isinstance(command, RenewLease):
+            if self.lost_renewal:
+                raise StoreUnavailable("no database")
             return self.alive
         if isinstance(command, TakeOver):
+            self.asked.append(command.lease_ms)
             freed = self.freed.pop(0) if self.freed else 0
             if freed is None:
                 raise StoreUnavailable("the answer is lost")
@@ -88,3 +93,33 @@ def test_a_node_that_begins_again_looks(answers: Answers, membership: Membership
     assert answers.owner == 2
     asyncio.run(membership.look_after_others())
     assert answers.looks == 1
+
+
+def test_who_could_not_renew_its_own_lease_ends_nobody_for_a_lease(answers: Answers) -> None:
+    async def story() -> None:
+        membership = Membership(store=cast(Store, answers), dispatcher=cast(Dispatcher, answers), clock=SystemClock(), lease_ms=3_600_000)
+        await membership.look_after_others()
+        answers.lost_renewal = True
+        with pytest.raises(StoreUnavailable):
+            await membership.beat()
+        await membership.look_after_others()
+        answers.lost_renewal = False
+        await membership.beat()
+        await membership.look_after_others()
+
+    asyncio.run(story())
+    assert answers.asked == [3_600_000, NOBODY_MS, NOBODY_MS]
+
+
+def test_after_a_lease_it_ends_those_who_are_still_silent(answers: Answers) -> None:
+    async def story() -> None:
+        membership = Membership(store=cast(Store, answers), dispatcher=cast(Dispatcher, answers), clock=SystemClock(), lease_ms=0)
+        answers.lost_renewal = True
+        with pytest.raises(StoreUnavailable):
+            await membership.beat()
+        answers.lost_renewal = False
+        await membership.beat()
+        await membership.look_after_others()
+
+    asyncio.run(story())
+    assert answers.asked == [0]
