@@ -82,7 +82,7 @@ class Scenario:
 
     async def _at_rest(self) -> bool:
         dispatcher = dispatcher_of((await self._world.up()).services)
-        return not (dispatcher._held or dispatcher._held_bytes or dispatcher._attempts or dispatcher._settler.waiting)
+        return not (dispatcher._room.held or dispatcher._room.held_bytes or dispatcher._attempts or dispatcher._settler.waiting)
 
     # What callers do
 

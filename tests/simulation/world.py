@@ -301,5 +301,8 @@ class Node(Owner):
         """Room is given away before the commit and counted after it; claims come in whole slices."""
         dispatcher, check = dispatcher_of(self.services), self._world.model.check
         slack = BOUNDS.claims_at_once * BOUNDS.claim
-        check(0 <= dispatcher._held <= BOUNDS.queue + slack, f"P6: {dispatcher._held} deliveries in memory")
-        check(dispatcher._held_bytes <= 2 * BOUNDS.queue_bytes + slack * LARGEST_BODY, f"P6: {dispatcher._held_bytes} bytes in memory")
+        check(0 <= dispatcher._room.held <= BOUNDS.queue + slack, f"P6: {dispatcher._room.held} deliveries in memory")
+        check(
+            dispatcher._room.held_bytes <= 2 * BOUNDS.queue_bytes + slack * LARGEST_BODY,
+            f"P6: {dispatcher._room.held_bytes} bytes in memory",
+        )

@@ -10,7 +10,6 @@ filled at start, moved along by each settled retry, and what it missed is found 
 """
 
 import asyncio
-import heapq
 import logging
 import math
 from collections import deque
@@ -25,7 +24,9 @@ from hookwright.engine.executor import Executor
 from hookwright.engine.headroom import Headroom
 from hookwright.engine.jobs import Job, from_claim
 from hookwright.engine.lanes import Lane, Turns
+from hookwright.engine.room import Room
 from hookwright.engine.settler import Settler
+from hookwright.engine.timers import Timers
 from hookwright.errors import HookwrightError, StoreUnavailable
 from hookwright.store import Store
 from hookwright.store.deliveries import ClaimDue, ClaimedRows, DueEndpoints, Settlement
@@ -68,15 +69,11 @@ class Dispatcher:
         self._lanes: dict[str, Lane] = {}
         self._turns = Turns()
         self._starving: deque[Lane] = deque()
-        self._timers: list[tuple[int, str]] = []
-        self._timer: asyncio.TimerHandle | None = None
+        self._timers = Timers(clock, self._starve, self._feed)
         self._attempts: set[asyncio.Task[None]] = set()
         self._claims: set[asyncio.Task[None]] = set()
         self._headroom = Headroom(bounds.attempts // 2, self._pump)
-        self._held = 0
-        self._held_bytes = 0
-        self._reserved = 0
-        self._reserved_bytes = 0
+        self._room = Room(bounds.queue, bounds.queue_bytes)
         self._stopping = False
         self._looked_up_to = ""
 
@@ -85,25 +82,16 @@ class Dispatcher:
     def reserve(self, endpoint: str, size: int) -> bool:
         """Whether a fresh delivery of `size` bytes may be inserted as ours; it is then handed over by `admit`.
 
-        A yes takes its room at once, until `unreserve`: between the question and the commit many others may ask.
+        A yes takes its room at once, until `unreserve`.
         """
-        if (
-            self._stopping
-            or self._held + self._reserved >= self._bounds.queue
-            or self._held_bytes + self._reserved_bytes + size > self._bounds.queue_bytes
-        ):
-            return False
         lane = self._lanes.get(endpoint)
-        if lane is not None and len(lane.queue) >= self._depth(lane):
+        if self._stopping or (lane is not None and len(lane.queue) >= self._depth(lane)):
             return False
-        self._reserved += 1
-        self._reserved_bytes += size
-        return True
+        return self._room.reserve(size)
 
     def unreserve(self, count: int, size: int) -> None:
         """What `count` reservations of `size` bytes each were for is admitted by now, or was not kept."""
-        self._reserved -= count
-        self._reserved_bytes -= count * size
+        self._room.unreserve(count, size)
         if self._starving:
             self._feed()
 
@@ -113,8 +101,7 @@ class Dispatcher:
             return
         lane = self._lane(job.delivery.key.endpoint)
         lane.organization = job.delivery.organization
-        self._held += 1
-        self._held_bytes += job.size
+        self._room.enter(job.size)
         if self._stopping:
             self._give_back([job])
             return
@@ -131,13 +118,8 @@ class Dispatcher:
         if due_at <= self._clock.now():
             self._starve(lane)
             self._feed()
-        elif lane.due_at is None or due_at < lane.due_at:
-            lane.due_at = due_at
-            heapq.heappush(self._timers, (due_at, endpoint))
-            if len(self._timers) > 2 * len(self._lanes) + 64:  # an earlier time leaves the later one behind: clear those away
-                self._timers = [(other.due_at, other.endpoint) for other in self._lanes.values() if other.due_at is not None]
-                heapq.heapify(self._timers)
-            self._arm()
+        else:
+            self._timers.set(lane, due_at)
 
     def leave(self, endpoint: str, due_at: int) -> None:
         """As `wake`, of a fresh row that found no room here: others may have some."""
@@ -207,8 +189,7 @@ class Dispatcher:
     async def stop(self, grace: float) -> None:
         """Start nothing new; give attempts under way `grace` seconds; make the rest claimable; commit all of it."""
         self._stopping = True
-        if self._timer is not None:
-            self._timer.cancel()
+        self._timers.stop()
         if self._claims:
             await asyncio.wait(self._claims, timeout=DRAIN_SECONDS)
         for lane in self._lanes.values():
@@ -325,8 +306,7 @@ class Dispatcher:
         self._settler.give_back([(settlement.key, settlement.fence, again_at)])
 
     def _drop(self, job: Job) -> None:
-        self._held -= 1
-        self._held_bytes -= job.size
+        self._room.leave(job.size)
 
     def _give_back(self, jobs: Sequence[Job], again_at: int = 0) -> None:
         """Make them claimable again, at once or from `again_at` (Unix ms) on: the row itself says so, to whoever looks."""
@@ -345,16 +325,8 @@ class Dispatcher:
             self._starving.append(lane)
 
     def _feed(self) -> None:
-        """Claim for starving lanes, in turn, while half of the room is free, and not all of it is promised to fresh messages."""
-        while (
-            self._starving
-            and not self._stopping
-            and len(self._claims) < self._bounds.claims_at_once
-            and self._held < max(1, self._bounds.queue // 2)
-            and self._held_bytes < self._bounds.queue_bytes // 2
-            and self._held + self._reserved < self._bounds.queue
-            and self._held_bytes + self._reserved_bytes < self._bounds.queue_bytes
-        ):
+        """Claim for starving lanes, in turn, while there is room for what waited."""
+        while self._starving and not self._stopping and len(self._claims) < self._bounds.claims_at_once and self._room.for_late:
             lane = self._starving.popleft()
             lane.starving = False
             lane.claiming = True
@@ -403,27 +375,4 @@ class Dispatcher:
             self._starve(lane)
         if lane.idle and not lane.starving:
             self._lanes.pop(lane.endpoint, None)
-        self._feed()
-
-    # Timers
-
-    def _arm(self) -> None:
-        """One loop timer, for the earliest due lane."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self._timers and not self._stopping:
-            seconds = max(0.0, (self._timers[0][0] - self._clock.now()) / 1000)
-            self._timer = asyncio.get_running_loop().call_later(min(seconds, 60.0), self._ring)
-
-    def _ring(self) -> None:
-        now = self._clock.now()
-        while self._timers and self._timers[0][0] <= now:
-            due_at, endpoint = heapq.heappop(self._timers)
-            lane = self._lanes.get(endpoint)
-            if lane is not None and lane.due_at == due_at:
-                lane.due_at = None
-                self._starve(lane)
-        self._timer = None
-        self._arm()
         self._feed()
