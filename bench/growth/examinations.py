@@ -10,18 +10,18 @@ from typing import Any
 
 import apsw
 
-from hookwright.store import Query
+from hookwright.store import Command, Query
 from hookwright.stores.postgres.db import PostgresDb, known
 from hookwright.stores.sql.db import Row, Values, carry_out
-from hookwright.stores.sql.registry import READERS, Statement
+from hookwright.stores.sql.registry import READERS, WRITERS, Handler, Statement
 from hookwright.stores.sqlite.db import SqliteDb
 
 Counted = list[tuple[str, int]]
 """Statements in their order, with what each cost."""
 
 
-def count_on_sqlite(connection: apsw.Connection, query: Query[Any]) -> Counted:
-    """In steps of the virtual machine."""
+def count_on_sqlite(connection: apsw.Connection, asked: Query[Any] | Command[Any]) -> Counted:
+    """In steps of the virtual machine. A command is carried out in the caller's transaction."""
     counted: Counted = []
     db = _NamingDb(connection)
 
@@ -30,11 +30,15 @@ def count_on_sqlite(connection: apsw.Connection, query: Query[Any]) -> Counted:
 
     connection.trace_v2(apsw.SQLITE_TRACE_PROFILE, note)
     try:
-        carry_out(READERS[type(query)](db, query))
+        carry_out(_handler(asked)(db, asked))
         db.end()
     finally:
         connection.trace_v2(0, None)
     return counted
+
+
+def _handler(asked: Query[Any] | Command[Any]) -> Handler:
+    return READERS[type(asked)] if isinstance(asked, Query) else WRITERS[type(asked)]
 
 
 class _NamingDb(SqliteDb):
@@ -89,6 +93,26 @@ class ExaminedDb(PostgresDb):
         explained = await self.connection.fetchval(f"explain (analyze, format json) {statement.text}", *statement.arguments(values))
         place = sql.place if isinstance(sql, Statement) else sql
         self.counted.append((place, rows_looked_at(json.loads(explained)[0]["Plan"])))
+
+
+class Explained:
+    """A connection whose every statement is explained before it is carried out, what it changes undone in between."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self.counted: Counted = []
+
+    def transaction(self) -> Any:
+        return self._connection.transaction()
+
+    async def fetchrow(self, text: str, *values: Any) -> Row | None:
+        trying = self._connection.transaction()
+        await trying.start()
+        explained = await self._connection.fetchval(f"explain (analyze, format json) {text}", *values)
+        await trying.rollback()
+        self.counted.append((" ".join(text.split())[:60], rows_looked_at(json.loads(explained)[0]["Plan"])))
+        found: Row | None = await self._connection.fetchrow(text, *values)
+        return found
 
 
 def rows_looked_at(plan: dict[str, Any]) -> int:
