@@ -27,7 +27,7 @@ COMMAND_SECONDS = 15.0
 SESSION = {
     "statement_timeout": "10s",
     "lock_timeout": "5s",
-    "idle_in_transaction_session_timeout": "10s",
+    "idle_in_transaction_session_timeout": "5s",
     "jit": "off",
     "enable_sort": "off",  # lists are read in the order of an index; a plan for any values believes that sorting costs little
 }
