@@ -148,7 +148,15 @@ def test_another_tenant_finds_nothing_of_ours(tenant: Tenant, server: Server, re
     operations = operations_of_an_application(json.loads(httpx.get(f"{server.url}/api/v1/openapi.json").text))
     by_id = {"app_id": client.application.get(APP).id, "endpoint_id": made.id, "msg_id": message.id, "attempt_id": attempt}
     by_uid = by_id | {"app_id": APP, "endpoint_id": "endpoint", "msg_id": "event"}
-    body = {"eventType": "a", "payload": {}, "url": receiver.url, "headers": {}, "since": "2026-01-01T00:00:00Z", "name": "n"}
+    body: dict[str, Any] = {
+        "eventType": "a",
+        "payload": {},
+        "url": receiver.url,
+        "headers": {},
+        "since": "2026-01-01T00:00:00Z",
+        "name": "n",
+    }
+    body["messages"] = [{"eventType": "a", "payload": {}}]
     answers = {
         (method, path.format(**names)): stranger.request(method, path.format(**names), json=None if method in ("GET", "DELETE") else body)
         for method, path in operations

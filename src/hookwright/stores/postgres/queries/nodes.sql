@@ -13,11 +13,11 @@ select pg_advisory_xact_lock_shared(:lock)
 -- name: renew
 update nodes set seen_at = cast(extract(epoch from clock_timestamp()) * 1000 as bigint) where epoch = :epoch
 
--- name: end_silent -- by whoever comes first; a few at a time, for what they held is freed in the same transaction
+-- name: end_silent -- one at a time by whoever comes first
 delete from nodes where epoch in (
   select epoch from nodes
   where epoch <> :epoch and seen_at <= cast(extract(epoch from clock_timestamp()) * 1000 as bigint) - :lease_ms
-  limit 8 for update skip locked)
+  for update skip locked)
 returning epoch
 
 -- name: free
