@@ -87,9 +87,9 @@ def test_a_name_that_does_not_resolve_is_a_configuration_error_of_one_line(monke
 def test_a_name_server_that_does_not_answer_keeps_neither_the_start_nor_the_end() -> None:
     program = """
 import asyncio, socket, threading, uvloop
-from hookwright.api import server
+from hookwright.api import listening, server
 socket.getaddrinfo = lambda *_, **__: threading.Event().wait()
-server.LOOKUP_SECONDS = 0.05
+listening.LOOKUP_SECONDS = 0.05
 uvloop.run(server.serve(None, host="no-such-host.invalid", port=0, stop=asyncio.Event()))
 """
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
