@@ -24,6 +24,8 @@ from hookwright.domain.organizations import DEFAULT_ORGANIZATION
 
 ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 30.0
+RING = f"k1:{base64.b64encode(secrets.token_bytes(32)).decode()}"
+"""The same for every server of one run: a second one may be started over the database of the first."""
 
 
 def call(port: int, method: str, path: str, body: Any = None, token: str | None = None) -> tuple[int, bytes]:
@@ -51,7 +53,7 @@ class Server:
             "HOOKWRIGHT_PORT": "0",
             "HOOKWRIGHT_DATABASE": f"sqlite:///{self.database}",
             "HOOKWRIGHT_JWT_SECRET": secret,
-            "HOOKWRIGHT_ENCRYPTION_KEYS": f"k1:{base64.b64encode(secrets.token_bytes(32)).decode()}",
+            "HOOKWRIGHT_ENCRYPTION_KEYS": RING,
             "HOOKWRIGHT_ALLOW_NETWORKS": "127.0.0.0/8",
             "HOOKWRIGHT_LOG_FORMAT": "json",
         }
