@@ -27,13 +27,16 @@ __all__ = [
 
 
 @asynccontextmanager
-async def open_database(settings: Settings) -> AsyncIterator[Store]:
-    """The configured store, its schema up to date, for the length of a block. Raises StoreRefused, ConfigurationError."""
+async def open_database(settings: Settings, *, serving: bool = False) -> AsyncIterator[Store]:
+    """The configured store, its schema up to date, for the length of a block. Raises StoreRefused, ConfigurationError.
+
+    `serving`: many messages will come, and the first ones should not wait for what can be prepared.
+    """
     if not settings.on_postgres:
         async with open_store(settings.database_path) as file:
             yield file
         return
     from hookwright.runtime import postgres  # only who uses it pays for loading it
 
-    async with postgres.open_database(settings) as shared:
+    async with postgres.open_database(settings, serving=serving) as shared:
         yield shared

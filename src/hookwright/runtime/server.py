@@ -28,7 +28,7 @@ async def run_application(settings: Settings, stop: asyncio.Event) -> AsyncItera
     Raises StoreRefused, ConfigurationError.
     """
     configured_secrets(settings)  # before the schema is touched
-    async with open_database(settings) as store:
+    async with open_database(settings, serving=True) as store:
         keys = await find_keys(settings, store)
         vault = open_vault(keys.encryption_keys)
         await check_ring(settings, store, vault)

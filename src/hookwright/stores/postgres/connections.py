@@ -33,6 +33,10 @@ SESSION = {
 }
 
 
+ONE_PLAN = "set plan_cache_mode = force_generic_plan"
+"""For a statement that has one good plan whatever its values are: it is made at once, not tried five times for single values."""
+
+
 class Address:
     """Where the database is, and whether a pooler stands before it."""
 
@@ -81,28 +85,40 @@ async def opening(address: Address) -> AsyncIterator[Any]:
 class Line:
     """One connection, for one user at a time."""
 
-    def __init__(self, address: Address) -> None:
-        self._address = address
+    def __init__(self, address: Address, make_ready: Callable[[Any], Awaitable[None]] | None = None) -> None:
+        """`make_ready` is called with each connection that is made, unless it is pooled: there nothing can be prepared."""
+        self._address, self._make_ready = address, make_ready
         self._connection: Any = None
         self._free = asyncio.Lock()
 
     async def use(self, work: Callable[[Any], Awaitable[R]]) -> R:
         """The result of `work`. What it raises goes on; a connection that broke, or was left in its middle, is given up."""
         async with self._free:
-            if self._connection is None or self._connection.is_closed():
+            fresh = self._connection is None or self._connection.is_closed()
+            if fresh:
                 self._connection = await self._address.connect()
             try:
+                if fresh and self._make_ready is not None and not self._address.pooled:
+                    await self._make_ready(self._connection)
                 return await work(self._connection)
             except (*LOST, asyncio.CancelledError):
                 self._connection.terminate()
                 self._connection = None
                 raise
 
+    async def open(self) -> None:
+        """Connect and prepare now what would be at the first use. Raises what that would."""
+        await self.use(_nothing)
+
     async def close(self) -> None:
         async with self._free:
             if self._connection is not None:
                 with suppress(*LOST):
                     await self._connection.close(timeout=CONNECT_SECONDS)
+
+
+async def _nothing(connection: Any) -> None:
+    pass
 
 
 class Lines:

@@ -9,10 +9,10 @@ moves rows that are its own (claims, slices of the janitor) locks them and passe
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar, cast, overload
 
-from hookwright.errors import CallerError
+from hookwright.errors import CallerError, StoreUnavailable
 from hookwright.store import Command, Once, Query, Remembered
 from hookwright.store.deliveries import CancelDeliveries, ClaimDue, Forget, Release, Settle
 from hookwright.store.messages import CreateMessage, CreateMessages, ExpungeContent
@@ -69,8 +69,8 @@ class PostgresStore:
     """Made by `open_store`; used from the event loop that made it."""
 
     def __init__(self, address: Address) -> None:
-        self._accepting = Line(address)
-        self._settling = Line(address)
+        self._accepting = Line(address, messages.make_ready)
+        self._settling = Line(address, deliveries.make_ready)
         self._renewing = Line(address)
         self._changes = Lines(address, LINES)
         self._bulk = Lines(address, 1)
@@ -169,6 +169,12 @@ class PostgresStore:
         async with self._changes.one() as line:
             await _translated(line.use(lambda connection: connection.execute(SAY, self._ear.word(command.endpoints))))
 
+    async def make_ready(self) -> None:
+        """Make ready what messages and attempts are written with, so that the first ones wait no longer than others."""
+        with suppress(StoreUnavailable):  # who needs it will be told
+            for line in (self._accepting, self._settling):
+                await _translated(line.open())
+
     async def _create(self, connection: Any, items: list[Item[CreateMessage]]) -> None:
         try:
             await messages.create(connection, items)
@@ -194,8 +200,8 @@ async def _translated(work: Awaitable[R], *, passing: tuple[type[Exception], ...
 
 
 @asynccontextmanager
-async def open_store(url: str, *, pooled: bool = False, now: int) -> AsyncIterator[PostgresStore]:
-    """A store for the length of a block, its schema up to date. Raises StoreRefused."""
+async def open_store(url: str, *, pooled: bool = False, ready: bool = False, now: int) -> AsyncIterator[PostgresStore]:
+    """A store for the length of a block, its schema up to date; `ready` for many messages at once. Raises StoreRefused."""
     address = Address(url, pooled=pooled)
     async with opening(address) as connection:
         await check_server(connection)
@@ -203,6 +209,8 @@ async def open_store(url: str, *, pooled: bool = False, now: int) -> AsyncIterat
         await make_days(connection, now)
     store = PostgresStore(address)
     try:
+        if ready:
+            await store.make_ready()
         yield store
     finally:
         await asyncio.shield(store.close())
