@@ -13,12 +13,16 @@ Fault = Literal["timeout", "dns", "refused", "blocked", "tls", "connection", "pr
 
 
 class Request(msgspec.Struct, frozen=True):
-    """`headers` are complete (signature, content type, custom ones); the sender adds only Host and Content-Length."""
+    """`headers` are complete (signature, content type, custom ones); the sender adds only Host and Content-Length.
+
+    `last`: no other attempt makes up for this one, so it is not to be lost to a connection that is just being closed.
+    """
 
     url: str
     headers: tuple[tuple[str, str], ...]
     body: bytes
     deadline: float
+    last: bool = False
 
 
 class Response(msgspec.Struct, frozen=True):

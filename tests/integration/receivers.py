@@ -92,8 +92,10 @@ async def sending(**options: Any) -> AsyncIterator[HttpSender]:
         await sender.close()
 
 
-def request(url: str, *, deadline: float = 5.0, headers: tuple[tuple[str, str], ...] = HEADERS, body: bytes = BODY) -> Request:
-    return Request(url, headers, body, deadline)
+def request(
+    url: str, *, deadline: float = 5.0, headers: tuple[tuple[str, str], ...] = HEADERS, body: bytes = BODY, last: bool = False
+) -> Request:
+    return Request(url, headers, body, deadline, last)
 
 
 def answering(*chunks: bytes) -> Handler:

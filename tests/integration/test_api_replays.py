@@ -1,5 +1,9 @@
 """Sending by hand over HTTP: resend, recover, and examples."""
 
+import socketserver
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +13,7 @@ from aiohttp import web
 from tests.harness import Receiver, running_server
 from tests.integration.api import Api, code, fresh, problems
 from tests.integration.deliveries import endpoint, message, settled
+from tests.integration.receivers import OK
 
 pytestmark = pytest.mark.usefixtures("app")
 
@@ -25,6 +30,42 @@ def test_a_resend_makes_one_more_attempt_by_hand_also_after_a_success(api: Api, 
     assert (answered.status_code, answered.json()) == (202, {})
     by_hand, scheduled = settled(api, where["id"], 2)
     assert (by_hand["triggerType"], scheduled["triggerType"], by_hand["status"]) == (1, 0, 0)
+
+
+def test_a_resend_is_not_lost_to_a_connection_that_its_receiver_closes_just_then(tmp_path: Path) -> None:
+    """The receiver answers one request of each connection, says nothing of closing, and hangs up at the next."""
+    with running_server(tmp_path, retry_schedule="3600") as server, single_use_receiver() as port:
+        api = fresh(server)
+        api.app(uid="a")
+        where = api.ok("POST", "/app/a/endpoint", {"url": f"http://127.0.0.1:{port}/"})
+        made = message(api)
+        settled(api, where["id"], 1)
+        api.ok("POST", f"/app/a/msg/{made['id']}/endpoint/{where['id']}/resend")
+        by_hand, scheduled = settled(api, where["id"], 2)
+    assert (by_hand["triggerType"], by_hand["status"], scheduled["status"]) == (1, 0, 0)
+
+
+@contextmanager
+def single_use_receiver() -> Iterator[int]:
+    """Its port."""
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            length = 0
+            while line := self.rfile.readline().strip().lower():
+                if line.startswith(b"content-length:"):
+                    length = int(line[15:])
+            self.rfile.read(length)
+            self.wfile.write(OK)
+            self.rfile.read(1)
+
+    class Receiver(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+
+    with Receiver(("127.0.0.1", 0), Handler) as listening:
+        threading.Thread(target=listening.serve_forever, args=(0.01,)).start()
+        yield listening.server_address[1]
+        listening.shutdown()
 
 
 def test_a_repeated_resend_with_its_key_sends_once(api: Api, receiver: Receiver) -> None:

@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Any
 
 from hookwright.sender import Failure, Response
-from tests.integration.receivers import OK, Connection, Handler, answering, closing, receiving, request, sending
+from tests.integration.receivers import OK, Connection, Handler, answering, closing, pass_time, receiving, request, sending
 
 
 async def connections_after(sends: int, handler: Handler, **options: Any) -> int:
@@ -25,6 +25,54 @@ def test_a_connection_past_its_age_is_not_used_again() -> None:
 
 def test_a_connection_that_the_receiver_asks_to_close_is_not_used_again() -> None:
     assert asyncio.run(connections_after(2, answering(OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")))) == 2
+
+
+def announcing(value: bytes) -> Handler:
+    return answering(OK.replace(b"\r\n\r\n", b"\r\nKeep-Alive: " + value + b"\r\n\r\n"))
+
+
+def test_a_connection_is_not_used_in_the_last_second_for_which_its_receiver_announced_to_keep_it() -> None:
+    assert asyncio.run(connections_after(3, announcing(b"timeout=1"))) == 3
+    assert asyncio.run(connections_after(3, announcing(b"max=9, Timeout = 0"))) == 3
+
+
+def test_a_connection_that_is_announced_to_be_kept_for_longer_is_used_again() -> None:
+    assert asyncio.run(connections_after(3, announcing(b"timeout=3600, max=9"))) == 1
+    assert asyncio.run(connections_after(3, announcing(b"max=9"))) == 1
+
+
+def test_what_a_receiver_announced_does_not_lengthen_what_we_keep() -> None:
+    async def scenario() -> int:
+        async with receiving(announcing(b"timeout=3600")) as receiver, sending() as sender:
+            await sender.send(request(receiver.url))
+            pass_time(4.0)
+            await sender.send(request(receiver.url))
+            return receiver.connections
+
+    assert asyncio.run(scenario()) == 2
+
+
+def test_an_announced_time_is_counted_from_the_answer() -> None:
+    async def scenario(later: float) -> int:
+        async with receiving(announcing(b"timeout=3600")) as receiver, sending(keepalive=7200.0, max_age=7200.0 * 2) as sender:
+            await sender.send(request(receiver.url))
+            pass_time(later)
+            await sender.send(request(receiver.url))
+            return receiver.connections
+
+    assert asyncio.run(scenario(3000.0)) == 1
+    assert asyncio.run(scenario(3599.0)) == 2
+
+
+def test_the_last_attempt_there_is_goes_out_over_a_new_connection_which_is_kept() -> None:
+    async def scenario() -> int:
+        async with receiving(answering(OK)) as receiver, sending() as sender:
+            await sender.send(request(receiver.url))
+            await sender.send(request(receiver.url, last=True))
+            await sender.send(request(receiver.url))
+            return receiver.connections
+
+    assert asyncio.run(scenario()) == 2
 
 
 def test_no_more_hosts_are_kept_connected_than_may_be_in_use() -> None:

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from hookwright.domain.decisions import DELIVERED, Decision, GiveUp, RetryAt, decide, seconds_to_wait
+from hookwright.domain.decisions import DELIVERED, Decision, GiveUp, RetryAt, decide, is_last, seconds_to_wait
 from hookwright.domain.deliveries import Trigger
 from hookwright.domain.retries import RetryPolicy
 
@@ -48,6 +48,13 @@ def test_a_resend_is_one_attempt() -> None:
 
 def test_a_resend_that_is_answered_410_disables_the_endpoint() -> None:
     assert of(410, trigger=Trigger.RESEND) == GiveUp(disable=True)
+
+
+@pytest.mark.parametrize("trigger", list(Trigger))
+@pytest.mark.parametrize("attempts", [1, 2, 3, 4])
+def test_an_attempt_is_the_last_one_if_its_failure_would_be_final(trigger: Trigger, attempts: int) -> None:
+    final = isinstance(of(500, trigger=trigger, attempts=attempts), GiveUp)
+    assert is_last(trigger=trigger, attempts=attempts, policy=POLICY) is final
 
 
 def test_a_receiver_may_ask_for_a_longer_wait() -> None:

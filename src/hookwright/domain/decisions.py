@@ -56,6 +56,11 @@ def decide(
     return RetryAt(now + round(delay * 1000), disable)
 
 
+def is_last(*, trigger: Trigger, attempts: int, policy: RetryPolicy) -> bool:
+    """Whether a failure of this attempt is final; `attempts` counts it."""
+    return trigger is Trigger.RESEND or policy.over(attempts)
+
+
 def seconds_to_wait(retry_after: str, now: int) -> float | None:
     """Seconds that a Retry-After value asks for: a number, or an HTTP date; None for what is neither, or is past."""
     text = retry_after.strip()

@@ -15,13 +15,17 @@ class RetryPolicy(msgspec.Struct, frozen=True):
     jitter: float = 0.2
     longest_retry_after: float = DAY
 
+    def over(self, failures: int) -> bool:
+        """Whether there is no attempt after so many failed ones."""
+        return failures > len(self.schedule)
+
     def delay(self, failures: int, rand: float, retry_after: float | None = None) -> float | None:
         """Seconds until the next attempt after `failures` failed ones (1 for the first), or None when it is over.
 
         `rand` is uniform in [0, 1). A receiver's Retry-After can only lengthen the wait: earlier than the schedule
         is never, later than `longest_retry_after` is cut.
         """
-        if failures > len(self.schedule):
+        if self.over(failures):
             return None
         step = self.schedule[failures - 1]
         wait = step * (1 + self.jitter * (2 * rand - 1))

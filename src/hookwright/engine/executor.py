@@ -11,7 +11,7 @@ import msgspec
 
 from hookwright.clock import Clock
 from hookwright.domain.attempts import EXPUNGED, Attempt
-from hookwright.domain.decisions import Decision, Delivered, GiveUp, RetryAt, decide
+from hookwright.domain.decisions import Decision, Delivered, GiveUp, RetryAt, decide, is_last
 from hookwright.domain.deliveries import State
 from hookwright.domain.messages import Content
 from hookwright.domain.retries import RetryPolicy
@@ -57,7 +57,9 @@ class Executor:
         started_at = self._clock.now()
         loop = asyncio.get_running_loop()
         began = loop.time()
-        request = Request(target.endpoint.url, self._headers(job, target, content, started_at), content.body, self._policy.deadline)
+        last = is_last(trigger=job.delivery.trigger, attempts=job.delivery.attempts + 1, policy=self._policy.retries)
+        headers = self._headers(job, target, content, started_at)
+        request = Request(target.endpoint.url, headers, content.body, self._policy.deadline, last)
         result = await self._sender.send(request)
         return self._settle(job, target.endpoint.url, result, started_at, loop.time() - began)
 

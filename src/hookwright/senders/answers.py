@@ -12,6 +12,10 @@ and ends where it ends. The grammar is llhttp's, by httptools. Rules:
 5. After one answer, the connection is good for another only if both sides said so and not a byte came beyond it.
 """
 
+import functools
+import math
+import re
+
 import httptools
 
 from hookwright.sender import Failure, Response
@@ -26,7 +30,8 @@ MAX_FRAMING = 8
 """Bytes beside each byte of a body that may be read, on the average; a chunk of one byte has five."""
 
 _FRAMING = (b"content-length", b"transfer-encoding")
-_NOTED = frozenset({b"retry-after", *_FRAMING})
+_NOTED = frozenset({b"retry-after", b"keep-alive", *_FRAMING})
+_TIMEOUT = re.compile(rb"(?:^|[\s,;])timeout\s*=\s*\"?([0-9]{1,9})", re.IGNORECASE)
 
 
 class _Stop(Exception):
@@ -34,16 +39,20 @@ class _Stop(Exception):
 
 
 class Answers:
-    """Reads one answer after another; `expect` comes before each. `answered`: the head of the last one is complete."""
+    """Reads one answer after another; `expect` comes before each. `answered`: the head of the last one is complete.
+
+    `kept_seconds`: how long the peer can be relied on to keep the connection unused, as far as it ever said.
+    """
 
     __slots__ = (
         "_body", "_complete", "_fed", "_framed", "_framing_limit", "_headers", "_informational", "_parser", "_read_limit",
-        "_retry_after", "_size", "_status", "_stored_limit", "_unspent", "answered", "reusable",
+        "_retry_after", "_size", "_status", "_stored_limit", "_unspent", "answered", "kept_seconds", "reusable",
     )  # fmt: skip
 
     def __init__(self, read_limit: int, stored_limit: int) -> None:
         self._read_limit, self._stored_limit = read_limit, stored_limit
         self._framing_limit = MAX_FRAMING * read_limit + (MAX_INFORMATIONAL + 1) * MAX_UNSPENT
+        self.kept_seconds = math.inf
         self._parser = httptools.HttpResponseParser(self)
         self._parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True)
         self.expect()
@@ -104,6 +113,8 @@ class Answers:
     def _note(self, name: bytes, value: bytes) -> None:
         if name in _FRAMING:
             self._framed = True
+        elif name == b"keep-alive":
+            self.kept_seconds = _relied_on(value)
         elif self._retry_after is None:
             self._retry_after = value.decode("latin-1")
 
@@ -130,3 +141,10 @@ class Answers:
         if self.answered:
             self._complete = True
             self.reusable = self._parser.should_keep_alive()
+
+
+@functools.lru_cache(maxsize=64)
+def _relied_on(keep_alive: bytes) -> float:
+    """Of a Keep-Alive header (RFC 2068, 19.7.1.1): its timeout, less a second in which a request may be on its way."""
+    announced = _TIMEOUT.search(keep_alive)
+    return math.inf if announced is None else int(announced[1]) - 1.0

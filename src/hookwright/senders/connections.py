@@ -50,6 +50,11 @@ class Connection(asyncio.Protocol):
         """Whether the head of an answer has come in the exchange under way, or in the last one."""
         return self._answers.answered
 
+    @property
+    def kept_seconds(self) -> float:
+        """For how long after an answer its receiver can be relied on to keep this connection, by its own word."""
+        return self._answers.kept_seconds
+
     async def exchange(self, head: bytes, body: bytes, deadlines: Timeouts["Connection"] | None = None) -> Response | Failure:
         """Send a request and wait for what comes of it, no longer than `deadlines` do, which call `expire`.
 

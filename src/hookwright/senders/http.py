@@ -9,7 +9,8 @@ addresses that may be reached, happens once, and ends as a value. Rules:
    proxies or passwords from the environment.
 3. What is left of an answer after `read_limit` is not drained; the connection is closed.
 4. No second try inside a try. A kept connection that the receiver closed at the wrong moment is a Failure, and the
-   schedule tries again: nobody can tell whether the request was read before.
+   schedule tries again: nobody can tell whether the request was read before. What nothing would make up for (`last`)
+   goes out over a new connection.
 
 The parts: `requests` writes, `answers` reads, `connections` does one exchange after another, `pool` keeps them, `dialing`
 makes them behind the `guard`, and `faults` has the words.
@@ -37,7 +38,8 @@ class HttpSender:
     `allowed_networks`: opened by the operator, besides the public internet. `connections`: how many attempts can be
     on the wire at once; one more waits, within its deadline, so keep it at or above what the engine sends at once.
     `read_limit`, `stored_limit`: bytes of an answer that are read, and that are kept. Durations are seconds: `keepalive`
-    is below the 5 s after which common receivers close an unused connection, so that we rarely meet them closing.
+    is below the 5 s after which common receivers close an unused connection, so that we rarely meet them closing; a receiver that
+    announces less has less.
     """
 
     def __init__(
@@ -79,7 +81,7 @@ class HttpSender:
         except ValueError as error:
             return unwritable(error)
         pool = self._pool or self._open()
-        connection = pool.take(target)
+        connection = None if request.last else pool.take(target)
         if connection is None:
             return await self._connect_and_send(pool, target, head, request)
         deadlines = self._deadlines.get(request.deadline)
@@ -89,7 +91,7 @@ class HttpSender:
         connection = None
         try:
             async with asyncio.timeout(request.deadline):
-                connection = await pool.open(target)
+                connection = await pool.open(target, new=request.last)
                 return await connection.exchange(head, request.body)
         except Unreached as error:
             return error.failure

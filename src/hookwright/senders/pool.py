@@ -6,7 +6,8 @@ in turn. Rules:
 1. At most `limit` are in use or being made, and as many unused. One request more waits; one unused more is closed.
 2. Connections are kept by scheme, host and port, not by address, so a kept one would outlive a change in DNS for as long
    as it is busy. None is used for longer than `max_age`: that is the most by which we follow DNS late.
-3. An unused one is closed after `keepalive` seconds. The one used last is used next, so that the others come to their end.
+3. An unused one is closed after `keepalive` seconds, and not used so long if its receiver announced to close it sooner. The one
+   used last is used next, so that the others come to their end.
 """
 
 import asyncio
@@ -29,7 +30,7 @@ class Pool:
         self._loop = asyncio.get_running_loop()
         self._dialer = dialer
         self._limit = limit
-        self._keep_until = max_age - keepalive
+        self._keepalive, self._keep_until = keepalive, max_age - keepalive
         self._read_limit, self._stored_limit = read_limit, stored_limit
         self._in_use = 0
         self._waiting: OrderedDict[asyncio.Future[None], None] = OrderedDict()
@@ -47,13 +48,13 @@ class Pool:
             self._in_use += 1
         return connection
 
-    async def open(self, target: Target) -> Connection:
-        """A connection, as soon as there is room for one. Raises Unreached."""
+    async def open(self, target: Target, *, new: bool = False) -> Connection:
+        """A connection, as soon as there is room for one; not one that was used before if it is to be `new`. Raises Unreached."""
         await self._enter()
         try:
             if self._closed:
                 raise Unreached(CLOSED)
-            return self._pop(target) or await self._make(target)
+            return (None if new else self._pop(target)) or await self._make(target)
         except BaseException:
             self._leave()
             raise
@@ -85,9 +86,9 @@ class Pool:
             if not same:
                 del self._unused[key]
             due = self._kept.remove(connection)
-            if due is not None and self._loop.time() < due:
+            if due is not None and self._loop.time() < due - max(0.0, self._keepalive - connection.kept_seconds):
                 return connection
-            connection.abort()  # the loop was busy when it was due
+            connection.abort()  # the loop was busy when it was due, or the receiver may be closing it just now
         return None
 
     async def _make(self, target: Target) -> Connection:
