@@ -2,9 +2,13 @@
 
 import pytest
 
+from hookwright.clock import SystemClock
 from hookwright.store.applications import DeleteApplication
+from hookwright.store.deliveries import CancelDeliveries
 from hookwright.store.endpoints import SetHeaders
+from hookwright.store.messages import ExpungeContent, FindMessage
 from hookwright.store.news import RecentNews
+from hookwright.store.retention import Erase
 from hookwright.store.seals import ListSeals, ReplaceSeals
 
 from .conftest import OpenStore
@@ -45,5 +49,26 @@ def test_what_is_sealed_anew_is_no_news(stores: OpenStore) -> None:
         command = SetHeaders(application=world.app, endpoint=endpoint.id, sealed=None, expected=b"new old headers", now=NOW)
         await world.store.write(command)
         assert len(await recent(world)) in (0, len(before) + 1)
+
+    check(stores, story)
+
+
+def test_of_a_deleted_application_each_message_is_no_news_of_its_own(stores: OpenStore, request: pytest.FixtureRequest) -> None:
+    alone = "sqlite" in request.node.name
+
+    async def story(world: World) -> None:
+        world.now = later = SystemClock().now()  # nothing has expired
+        endpoint = await world.endpoint()
+        expunged, kept = await world.message(endpoint), await world.message(endpoint)
+        await world.store.write(ExpungeContent(application=world.app, message=expunged.id, now=later))
+        assert ("message", "", expunged.id) in await recent(world) or alone
+        await world.store.write(DeleteApplication(organization=ORG, ref=world.app, now=later))
+        while await world.store.write(CancelDeliveries(now=later + LONG_MS, limit=9)):
+            pass
+        before = await recent(world)
+        while await world.store.write(Erase(before=later + LONG_MS, old=None, limit=9)):
+            pass
+        assert await world.store.read(FindMessage(application=world.app, ref=kept.id)) is None
+        assert await recent(world) == before
 
     check(stores, story)

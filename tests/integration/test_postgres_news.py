@@ -15,6 +15,9 @@ from aiohttp import web
 from hookwright.clock import SystemClock
 from hookwright.store.deliveries import Forget
 from hookwright.store.news import RecentNews
+from hookwright.stores.postgres.connections import Address, opening
+from hookwright.stores.postgres.db import known
+from hookwright.stores.postgres.retention import NEWS as SQL
 from hookwright.stores.postgres.store import open_store
 from tests.harness import Received, Receiver, Server, running_server
 from tests.integration.api import Api, fresh
@@ -23,6 +26,9 @@ from tests.postgres import Postgres
 KEY = f"k1:{base64.b64encode(bytes(32)).decode()}"
 SECONDS = 8.0
 """Less than the pause after which everything is forgotten anyway."""
+FILL = """
+insert into news (at, kind, application, item)
+select cast($1 as bigint) - n * cast($2 as bigint), 'key', '', 'k' from generate_series(1, cast($3 as integer)) as n"""
 
 
 @pytest.fixture(scope="module")
@@ -224,3 +230,38 @@ def test_news_are_removed_when_they_are_an_hour_old(database: str) -> None:
             return [news.item for news in await store.read(RecentNews(within_ms=9_999_999, most=9))]
 
     assert asyncio.run(story()) == ["young"]
+
+
+def test_old_news_are_removed_a_slice_at_a_time(database: str) -> None:
+    async def story() -> list[int]:
+        now = SystemClock().now()
+        async with open_store(database, now=now) as store:
+            connection = await asyncpg.connect(database)
+            await connection.execute(FILL, now - 3_700_000, 1, 25)
+            await connection.close()
+            return [await store.write(Forget(now=now, limit=10)) for _ in range(4)]
+
+    assert asyncio.run(story()) == [10, 10, 5, 0]
+
+
+def test_news_are_read_and_removed_by_their_time_however_many_there_are(database: str) -> None:
+    """Rows looked at are bounded by the rows wanted: with an hour of news, a look at the last of them reads no others."""
+
+    async def story() -> list[str]:
+        async with open_store(database, now=SystemClock().now()):
+            pass
+        address = Address(database)
+        async with opening(address) as connection:
+            await connection.execute(FILL, SystemClock().now(), 100, 40_000)
+            await connection.execute("analyze news")
+            plans = []
+            for sql, values in ((SQL.recent, (1_000, 100)), (SQL.recent, (40_000, 10_000)), (SQL.forget, (100,))):
+                rows = await connection.fetch("explain (analyze, timing off) " + known(sql).text, *values)
+                plans.append("\n".join(row[0] for row in rows))
+            return plans
+
+    for plan in asyncio.run(story()):
+        assert "news_at" in plan
+        assert "Seq Scan" not in plan
+        assert "Filter" not in plan, plan
+        assert "Sort" not in plan

@@ -5,14 +5,17 @@ for our own. Rules:
 
 * Ids are given before the commit, so news can appear out of their order: each look goes back `WITHIN_MS`, longer than any
   transaction may take, and passes over what it has seen.
-* After a pause that such a look would not bridge, at the start, and when there is too much to read, nothing in memory
+* After a pause that such a look would not bridge, at the start, and when more was told than is read, nothing in memory
   is trusted: everything is forgotten.
+* A look that reads all it may, down to what was heeded, has missed nothing but what was committed later than thousands of others:
+  for that, everything is forgotten once in `WITHIN_MS`, not at each look, which would release and claim all that is queued.
 * Our own news are heeded like any other: they cost a load and save knowing whose they are.
 """
 
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import Callable
 
 from hookwright.engine.directory import Directory
@@ -25,6 +28,8 @@ log = logging.getLogger(__name__)
 EVERY_SECONDS = 0.4
 LEAST_SECONDS = 0.05
 """Between two looks, however often it is called."""
+SHARE = 20
+"""One part in so many of the time goes into looks for which it is called; those that are due anyway are made."""
 WITHIN_MS = 40_000
 LONGEST_PAUSE = 10.0
 """Seconds between two looks. The rest of `WITHIN_MS` is for transactions that were long under way."""
@@ -37,6 +42,8 @@ class Follower:
         self._listeners: list[Callable[[News | None], None]] = []
         self._seen: set[int] = set()
         self._looked: float | None = None
+        self._forgot = -math.inf
+        self._was_full = False
         self._called = asyncio.Event()
 
     def tell(self, listener: Callable[[News | None], None]) -> None:
@@ -45,18 +52,25 @@ class Follower:
 
     async def run(self) -> None:
         """Until cancelled."""
+        loop = asyncio.get_running_loop()
         while True:
+            began = loop.time()
             try:
                 await self.look()
             except StoreUnavailable as error:
                 log.error("what other processes change cannot be read now: %s", error)
             except Exception:
                 log.exception("what other processes change could not be read")
-            await asyncio.sleep(LEAST_SECONDS)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(EVERY_SECONDS - LEAST_SECONDS):
-                    await self._called.wait()
-            self._called.clear()
+            await self._pause(loop.time() - began)
+
+    async def _pause(self, took: float) -> None:
+        """Until it is called, and not so soon after a look that took long."""
+        least = min(EVERY_SECONDS, max(LEAST_SECONDS, SHARE * took))
+        await asyncio.sleep(least)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(EVERY_SECONDS - least):
+                await self._called.wait()
+        self._called.clear()
 
     def call(self) -> None:
         """There may be something to read: look soon."""
@@ -67,10 +81,22 @@ class Follower:
         began = asyncio.get_running_loop().time()
         recent = await self._store.read(RecentNews(within_ms=WITHIN_MS, most=MOST))
         fresh = [news for news in reversed(recent) if news.id not in self._seen]
-        missed = self._looked is None or began - self._looked > LONGEST_PAUSE or (fresh and len(recent) == MOST)
-        for news in [None] if missed else fresh:
-            self._heed(news)
+        if self._missed(recent, began):
+            self._heed(None)
+            self._forgot, self._was_full = began, False
+        else:
+            for news in fresh:
+                self._heed(news)
+        self._was_full = self._was_full or len(recent) == MOST
         self._seen, self._looked = {news.id for news in recent}, began
+
+    def _missed(self, recent: list[News], now: float) -> bool:
+        """Whether there may have been news that are not among these, the newest first."""
+        if self._looked is None or now - self._looked > LONGEST_PAUSE:
+            return True
+        if len(recent) == MOST and recent[-1].id not in self._seen:
+            return True
+        return self._was_full and now - self._forgot > WITHIN_MS / 1000
 
     def _heed(self, news: News | None) -> None:
         if news is None:

@@ -26,8 +26,8 @@ async def maintain(connection: Any, command: Maintain) -> bool:
 
 
 async def forget(db: PostgresDb, command: Forget) -> int:
-    await db.run(NEWS.forget)
-    return await retention.forget(db, command)
+    gone = await db.run(NEWS.forget, {"limit": command.limit})
+    return gone + await retention.forget(db, command)
 
 
 async def remove_messages(db: PostgresDb, command: RemoveMessages) -> Place | None:
@@ -39,7 +39,13 @@ async def remove_records(db: PostgresDb, command: RemoveRecords) -> int:
 
 
 async def erase(db: PostgresDb, command: Erase) -> int:
-    return await _alone(db, command, removal.erase, 0)
+    return await _alone(db, command, _erase_quietly, 0)
+
+
+async def _erase_quietly(db: PostgresDb, command: Erase) -> int:
+    """That an application is deleted was told when it was; a piece of news for each of its messages would drown all others."""
+    await db.all(NEWS.quietly)
+    return await removal.erase(db, command)
 
 
 async def _alone(db: PostgresDb, command: C, handler: Callable[[PostgresDb, C], Awaitable[R]], nothing: R) -> R:
