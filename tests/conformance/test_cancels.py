@@ -2,12 +2,12 @@
 
 from hookwright.domain.deliveries import State
 from hookwright.store.applications import DeleteApplication
-from hookwright.store.deliveries import CancelDeliveries
+from hookwright.store.deliveries import CancelDeliveries, Stats
 from hookwright.store.endpoints import DeleteEndpoint
 from hookwright.store.messages import ExpungeContent
 
 from .conftest import OpenStore
-from .deliveries import attempts, claimed, settle, settlement, state
+from .deliveries import attempts, claimed, settle, settlement, state, stats
 from .makers import ORG, World, check
 
 
@@ -61,5 +61,20 @@ def test_expunging_a_message_cancels_what_is_on_its_way_and_a_late_success_does_
         await world.store.write(ExpungeContent(application=world.app, message=message.id, now=world.now))
         assert await settle(world, settlement(world, delivery, State.SUCCESS)) == [False]
         assert await state(world, message) is State.CANCELED
+
+    check(stores, story)
+
+
+def test_rounds_that_are_canceled_together_count_once_and_not_if_one_has_arrived_before(stores: OpenStore) -> None:
+    async def story(world: World) -> None:
+        endpoint = await world.endpoint()
+        arrived, never = await world.message(endpoint), await world.message(endpoint)
+        await world.attempt(arrived, endpoint, State.SUCCESS)
+        for message in (arrived, arrived, never):
+            await world.resend(message, endpoint)
+        for message in (arrived, never):
+            await world.store.write(ExpungeContent(application=world.app, message=message.id, now=world.now))
+        assert await stats(world, endpoint) == Stats(success=1, canceled=1)
+        assert await world.under_way() == 0
 
     check(stores, story)

@@ -31,7 +31,7 @@ async def expunge_response(db: Db, command: ExpungeResponse) -> None:
 
 
 async def expunge_responses(db: Db, message: str, limit: int = EVERY) -> int:
-    """Remove what receivers answered to a message, at most `limit` times (-1: every time); how often that was."""
+    """Remove what receivers answered to a message, at most `limit` times; how often that was."""
     return await db.run(SQL.expunge_responses, {"message": message, "expunged": EXPUNGED, "limit": limit})
 
 

@@ -104,7 +104,7 @@ async def _settle(db: Db, s: Settlement) -> bool:
         application, organization, trigger = rows[0]
         attempts = s.fence.attempts + (s.attempt is not None)
         last = s.attempt.id if s.attempt else None
-        await end_delivery(db, s.key, application, organization, trigger, s.state, attempts, last, s.created_at, s.now)
+        await _end_delivery(db, s.key, application, organization, trigger, s.state, attempts, last, s.created_at, s.now)
     else:
         if not await db.run(SQL.reschedule, (s.due_at, *fenced)):
             return False
@@ -115,7 +115,7 @@ async def _settle(db: Db, s: Settlement) -> bool:
     return True
 
 
-async def end_delivery(
+async def _end_delivery(
     db: Db, key: Key, application: str, organization: str, trigger: int, state: State, attempts: int,
     last_attempt: str | None, created_at: int, now: int,
 ) -> None:  # fmt: skip
@@ -167,12 +167,13 @@ async def cancel_deliveries(db: Db, command: CancelDeliveries) -> int:
 
 
 async def cancel(db: Db, rows: Sequence[tuple[Any, ...]], now: int) -> int:
-    """End live rows as canceled. A row: endpoint, message, round, application, organization, trigger, attempts, created_at."""
-    for endpoint, message, round, application, organization, trigger, attempts, created_at in rows:
-        key = Key(endpoint, message, round)
-        if await db.run(SQL.delete_live, (key.endpoint, key.message, key.round)):  # else it was settled at this moment
-            await end_delivery(db, key, application, organization, trigger, State.CANCELED, attempts, None, created_at, now)
-    return len(rows)
+    """End live rows as canceled, owned ones too; how many. A row: endpoint, message, round. The transaction has locked them."""
+    if not rows:
+        return 0
+    keys = _json.encode([tuple(row) for row in rows]).decode()
+    await db.run(SQL.count_canceled_rows, {"keys": keys})
+    await db.run(SQL.end_canceled_rows, {"keys": keys, "now": now})
+    return await db.run(SQL.delete_canceled_rows, {"keys": keys})
 
 
 @writes(Resend)

@@ -25,6 +25,11 @@ async def _forget_contents(db: Db, now: int, limit: int) -> int:
         left -= await expunge_responses(db, message, left)
         if not left:
             break
-        await db.run(SQL.remove_content, {"message": message})
+        await remove_content(db, message)
         left -= 1
     return limit - left
+
+
+async def remove_content(db: Db, message: str) -> int:
+    """How many it was: one, or none."""
+    return await db.run(SQL.remove_content, {"message": message})

@@ -98,21 +98,31 @@ update deliveries set owner = 0, due_at = ? where endpoint = ? and message = ? a
 -- name: node
 select epoch from nodes where epoch = :owner for key share
 
--- name: insert_outcome
+-- name: live_of
+select endpoint, message, round from deliveries where endpoint = ? limit ? for update skip locked
+
+-- name: count_canceled_rows -- slot 0 is for what no node counts; what a scalar asks of `outcomes` is never answered by reading all of it
+insert into counters as c (endpoint, hour, slot, canceled)
+select endpoint, created_at / 3600000, 0, count(*)
+from (
+  select distinct d.endpoint, d.message, d.created_at
+  from json_array_elements(cast(:keys as json)) as k (value)
+  join deliveries d on d.endpoint = k.value ->> 0 and d.message = k.value ->> 1 and d.round = cast(k.value ->> 2 as integer)
+  where not d.replayed or (select min(o.state) from outcomes o where o.endpoint = d.endpoint and o.message = d.message) is null
+) as first
+group by 1, 2 order by 1, 2
+on conflict (endpoint, hour, slot) do update set canceled = c.canceled + excluded.canceled
+
+-- name: end_canceled_rows
 insert into outcomes (endpoint, message, round, application, organization, trigger, state, attempts, last_attempt, ended_at)
-values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+select d.endpoint, d.message, d.round, d.application, d.organization, d.trigger, 4, d.attempts, null, :now
+from json_array_elements(cast(:keys as json)) as k (value)
+join deliveries d on d.endpoint = k.value ->> 0 and d.message = k.value ->> 1 and d.round = cast(k.value ->> 2 as integer)
+on conflict do nothing
 
--- name: count_success -- by hand; slot 0 is for what no node counts
-insert into counters as c (endpoint, hour, slot, success) values (?1, ?2, 0, ?3)
-on conflict (endpoint, hour, slot) do update set success = c.success + ?3
-
--- name: count_fail
-insert into counters as c (endpoint, hour, slot, fail) values (?1, ?2, 0, ?3)
-on conflict (endpoint, hour, slot) do update set fail = c.fail + ?3
-
--- name: count_canceled
-insert into counters as c (endpoint, hour, slot, canceled) values (?1, ?2, 0, ?3)
-on conflict (endpoint, hour, slot) do update set canceled = c.canceled + ?3
+-- name: delete_canceled_rows
+delete from deliveries d using json_array_elements(cast(:keys as json)) as k (value)
+where d.endpoint = k.value ->> 0 and d.message = k.value ->> 1 and d.round = cast(k.value ->> 2 as integer)
 
 -- name: cleared -- not before whatever was being accepted while the endpoint was deleted is committed or gone
 update endpoints set cleared_at = cast(?1 as bigint) where id in (

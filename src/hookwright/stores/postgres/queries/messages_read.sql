@@ -1,5 +1,8 @@
 -- What is written differently here: a row that is looked up is looked up in the day that its id names, and in no other.
 
+-- name: live -- in one order, so that two never wait for each other
+select endpoint, message, round from deliveries where message = :message order by endpoint, round for update
+
 -- name: by_ids
 select one.id, one.organization, one.application, one.event_type, one.event_id, one.channels, one.created_at, one.content_expires_at
 from json_array_elements_text(cast(:ids as json)) as wanted (id)

@@ -90,11 +90,28 @@ update endpoints set cleared_at = ? where id in (
   limit ?)
 
 -- name: live_of
-select endpoint, message, round, application, organization, trigger, attempts, created_at
-from deliveries where endpoint = ? limit ?
+select endpoint, message, round from deliveries where endpoint = ? limit ?
 
--- name: delete_live
-delete from deliveries where endpoint = ? and message = ? and round = ?
+-- name: count_canceled_rows -- `keys`: a JSON array of [endpoint, message, round]; once a message, and not if another round has ended
+insert into counters (endpoint, hour, canceled)
+select endpoint, created_at / 3600000, count(*)
+from (
+  select distinct d.endpoint, d.message, d.created_at
+  from json_each(:keys) as k
+  cross join deliveries as d on d.endpoint = k.value ->> 0 and d.message = k.value ->> 1 and d.round = k.value ->> 2
+  where not exists (select 1 from outcomes where endpoint = d.endpoint and message = d.message)
+)
+group by endpoint, created_at / 3600000
+on conflict (endpoint, hour) do update set canceled = canceled + excluded.canceled
+
+-- name: end_canceled_rows
+insert into outcomes (endpoint, message, round, application, organization, trigger, state, attempts, last_attempt, ended_at)
+select d.endpoint, d.message, d.round, d.application, d.organization, d.trigger, 4, d.attempts, null, :now
+from json_each(:keys) as k
+cross join deliveries as d on d.endpoint = k.value ->> 0 and d.message = k.value ->> 1 and d.round = k.value ->> 2
+
+-- name: delete_canceled_rows
+delete from deliveries where (endpoint, message, round) in (select value ->> 0, value ->> 1, value ->> 2 from json_each(:keys))
 
 -- name: resend_facts
 select m.organization, m.created_at,

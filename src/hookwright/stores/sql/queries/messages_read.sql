@@ -42,10 +42,5 @@ select message, length(body) from contents where message in (select value from j
 -- name: contents
 select message, body, content_type from contents where message in (select value from json_each(:ids))
 
--- name: expunge
-delete from contents where message = :message
-
--- name: live -- in the order that `cancel` reads
-select endpoint, message, round, application, organization, trigger, attempts, created_at
-from deliveries
-where message = :message
+-- name: live
+select endpoint, message, round from deliveries where message = :message

@@ -20,9 +20,6 @@ delete from attempts where message = :message and id in (select id from attempts
 delete from outcomes where message = :message and (endpoint, round) in (
   select endpoint, round from outcomes where message = :message limit :limit)
 
--- name: remove_content
-delete from contents where message = :message
-
 -- name: remove_event_id
 delete from event_ids where application = :application and event_id = :event_id and message = :message
 
