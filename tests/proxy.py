@@ -10,6 +10,8 @@ class Proxy:
 
     The client is left when the server has answered; if `at_once`, before it has, and the server is not told.
 
+    `lost`: the next thing with it in it reaches nobody, and both sides are left.
+
     `swallow` makes a hole of the way: connections are accepted, and nothing that anybody says arrives, until `deliver`.
     Conversations in which `spared` was said go on.
 
@@ -19,6 +21,7 @@ class Proxy:
     def __init__(self, server: int) -> None:
         self.marker: bytes | None = None
         self.at_once = False
+        self.lost: bytes | None = None
         self.delay = 0.0
         self.spared: bytes | None = None
         self._open = asyncio.Event()
@@ -62,6 +65,9 @@ class Proxy:
             while data := await reader.read(65536):
                 spared = spared or (self.spared is not None and self.spared in data)
                 await through()
+                if self.lost is not None and self.lost in data:
+                    self.lost = None
+                    return
                 if self.marker is not None and self.marker in data:
                     self.marker = None
                     cut.set()

@@ -12,9 +12,11 @@ from hookwright.domain.endpoints import Endpoint
 from hookwright.domain.messages import Content, Message
 from hookwright.errors import StoreUnavailable
 from hookwright.store import Once, Remembered
-from hookwright.store.deliveries import ClaimDue, DueEndpoints
+from hookwright.store.deliveries import ClaimDue, DueEndpoints, Release
 from hookwright.store.messages import Created, CreateMessage, CreateMessages
 from hookwright.store.nodes import OpenNode, TakeOver
+from hookwright.stores.postgres import doubts
+from hookwright.stores.postgres.deliveries import release
 from hookwright.stores.postgres.store import PostgresStore, open_store
 from tests.conformance.makers import HOUR, NOW, ORG, World
 from tests.pgbouncer import running_pgbouncer
@@ -106,7 +108,7 @@ def test_a_message_whose_answer_was_lost_is_remembered_by_its_key_and_its_delive
 def test_rows_whose_claim_was_committed_and_not_answered_are_claimable_again(way: Way) -> None:
     async def story(world: World, proxy: Proxy, node: int, endpoint: Endpoint) -> None:
         message = await world.message(endpoint)
-        claim = ClaimDue(endpoint=endpoint.id, owner=node, now=world.now + 1, limit=10, most_bytes=2**20)
+        claim = claiming(world, endpoint, node)
         proxy.marker = COMMIT
         with pytest.raises(StoreUnavailable):
             await world.store.write(claim)
@@ -114,6 +116,71 @@ def test_rows_whose_claim_was_committed_and_not_answered_are_claimable_again(way
         assert await world.store.write(TakeOver(owner=node, lease_ms=LEASE_MS)) == 1
         assert [one.message for one in (await world.store.write(claim)).claimed] == [message]
         assert await world.store.write(TakeOver(owner=node, lease_ms=LEASE_MS)) == 0
+
+    check(way, story)
+
+
+def claiming(world: World, endpoint: Endpoint, node: int) -> ClaimDue:
+    return ClaimDue(endpoint=endpoint.id, owner=node, now=world.now + 1, limit=10, most_bytes=2**20)
+
+
+def test_what_a_second_claim_holds_is_not_freed_for_a_first_one_that_was_never_committed(way: Way) -> None:
+    async def story(world: World, proxy: Proxy, node: int, endpoint: Endpoint) -> None:
+        await world.message(endpoint)
+        proxy.lost = COMMIT
+        with pytest.raises(StoreUnavailable):
+            await world.store.write(claiming(world, endpoint, node))
+        while not (await world.store.write(claiming(world, endpoint, node))).claimed:
+            pass
+        assert await world.store.write(TakeOver(owner=node, lease_ms=LEASE_MS)) <= 1  # what was freed before, is told now
+        assert await due(world) == []
+
+    check(way, story)
+
+
+def test_rows_whose_release_was_not_answered_are_claimable_once(way: Way) -> None:
+    async def story(world: World, proxy: Proxy, node: int, endpoint: Endpoint) -> None:
+        await world.message(endpoint)
+        first = await world.store.write(claiming(world, endpoint, node))
+        proxy.marker = COMMIT
+        await world.store.write(Release(rows=tuple((one.delivery.key, one.delivery.fence, 0) for one in first.claimed)))
+        assert proxy.marker is None
+        assert len((await world.store.write(claiming(world, endpoint, node))).claimed) == 1
+        await world.store.write(TakeOver(owner=node, lease_ms=LEASE_MS))
+        assert await due(world) == []
+
+    check(way, story)
+
+
+def test_rows_whose_release_never_arrived_are_claimable_all_the_same(way: Way) -> None:
+    async def story(world: World, proxy: Proxy, node: int, endpoint: Endpoint) -> None:
+        await world.message(endpoint)
+        first = await world.store.write(claiming(world, endpoint, node))
+        proxy.lost = COMMIT
+        await world.store.write(Release(rows=tuple((one.delivery.key, one.delivery.fence, 0) for one in first.claimed)))
+        assert await world.store.write(TakeOver(owner=node, lease_ms=LEASE_MS)) == 1
+        assert await due(world) == [endpoint.id]
+
+    check(way, story)
+
+
+def test_what_was_claimed_before_its_release_was_known_to_be_unanswered_is_not_freed(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story(world: World, proxy: Proxy, node: int, endpoint: Endpoint) -> None:
+        await world.message(endpoint)
+        first = await world.store.write(claiming(world, endpoint, node))
+        again: list[int] = []
+
+        async def unanswered(connection: object, command: Release) -> int:
+            monkeypatch.undo()
+            await release(connection, command)
+            again.append(len((await world.store.write(claiming(world, endpoint, node))).claimed))
+            raise ConnectionResetError
+
+        monkeypatch.setattr(doubts, "release", unanswered)
+        await world.store.write(Release(rows=tuple((one.delivery.key, one.delivery.fence, 0) for one in first.claimed)))
+        assert again == [1]
+        assert await world.store.write(TakeOver(owner=node, lease_ms=LEASE_MS)) == 0
+        assert await due(world) == []
 
     check(way, story)
 

@@ -100,7 +100,8 @@ class Settle(Command[list[bool]], frozen=True, kw_only=True):
 class Release(Command[None], frozen=True, kw_only=True):
     """Make rows that we own claimable again without an attempt (fenced as `Settle` is).
 
-    Each with the Unix ms before which it is not due; 0 leaves its due time as it was.
+    Each with the Unix ms before which it is not due; 0 leaves its due time as it was. It may be carried out after the answer,
+    but before any `ClaimDue` that comes later: who repeated it could free what was claimed anew.
     """
 
     rows: tuple[tuple[Key, Fence, int], ...]

@@ -102,7 +102,8 @@ async def release(connection: Any, command: Release) -> int:
         "attempts": [fence.attempts for _, fence, _ in command.rows],
         "due_at": [due_at for _, _, due_at in command.rows],
     }
-    status: str = await connection.execute(statement.text, *statement.arguments(values))
+    async with connection.transaction():  # begun before it is told: what waits for a pooler's attention has no session to be ended yet
+        status: str = await connection.execute(statement.text, *statement.arguments(values))
     return int(status.rpartition(" ")[2])
 
 

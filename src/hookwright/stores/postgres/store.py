@@ -14,7 +14,7 @@ from typing import Any, TypeVar, cast, overload
 
 from hookwright.errors import CallerError, StoreUnavailable
 from hookwright.store import Command, Once, Query, Remembered
-from hookwright.store.deliveries import CancelDeliveries, ClaimDue, Forget, Release, Settle
+from hookwright.store.deliveries import CancelDeliveries, ClaimDue, ClaimedRows, Forget, Release, Settle
 from hookwright.store.messages import CreateMessage, CreateMessages, ExpungeContent
 from hookwright.store.nodes import CloseNode, OpenNode, RenewLease, TakeOver
 from hookwright.store.retention import Erase, Maintain, RemoveMessages, RemoveRecords
@@ -98,8 +98,10 @@ class PostgresStore:
         if isinstance(command, Settle):
             result: Any = await _translated(self._settling.use(lambda connection: deliveries.settle(connection, command)))
         elif isinstance(command, Release):
-            await _translated(self._settling.use(lambda connection: deliveries.release(connection, command)))
+            await _translated(self._settling.use(lambda connection: self._doubts.release(connection, command)))
             result = None
+        elif isinstance(command, ClaimDue):
+            result = await _translated(self._claim(command))
         elif isinstance(command, RenewLease):
             result = await _translated(self._renew(command))
         elif isinstance(command, Maintain):
@@ -110,15 +112,21 @@ class PostgresStore:
             result = None
         else:
             result = await self._transact(command, once)
-        if isinstance(command, TakeOver) and self._doubts:
-            async with self._urgent.one() as line:
-                result += await _translated(self._doubts.resolve(line))
+        if isinstance(command, TakeOver):
+            await _translated(self._doubts.resolve(self._urgent))
+            result += self._doubts.freed()
         tell(command, on_commit, result)
         return result
 
     async def _renew(self, command: RenewLease) -> bool:
         async with asyncio.timeout(command.within):
             return await self._renewing.use(lambda connection: nodes.renew(PostgresDb(connection), command))
+
+    async def _claim(self, command: ClaimDue) -> ClaimedRows:
+        async with self._doubts.resolved(self._urgent):
+            result: ClaimedRows = await self._transact(command, None)
+            self._doubts.held(result)
+        return result
 
     async def _transact(self, command: Command[Any], once: Once[Any] | None) -> Any:
         isolation = "read_committed" if type(command) in LOOSE else "serializable"

@@ -26,5 +26,5 @@ update deliveries set owner = 0 where owner = any(cast(:epochs as bigint[]))
 -- name: close
 delete from nodes where epoch = :epoch
 
--- name: end_session -- 0 when it has ended
-select count(pg_terminate_backend(pid)) from pg_stat_activity where application_name = :session
+-- name: end_sessions -- 0 when they have ended
+select count(pg_terminate_backend(pid)) from pg_stat_activity where application_name = any(cast(:sessions as text[]))
