@@ -203,9 +203,26 @@ def test_some_messages_go_to_the_endpoints_that_are_left(stores: OpenStore) -> N
 
 def test_no_message_is_kept_for_an_application_that_is_gone(stores: OpenStore) -> None:
     async def story(world: World) -> None:
-        commands = (creation(world), creation(world))
+        commands = (creation(world), creation(world, event_id="e"), creation(world, event_id="e"))
         await world.store.write(DeleteApplication(organization=ORG, ref=world.app, now=world.now))
-        assert [type(one) for one in await world.store.write(CreateMessages(messages=commands))] == [NotFound, NotFound]
+        with pytest.raises(NotFound):
+            await world.store.write(CreateMessages(messages=commands))
+
+    check(stores, story)
+
+
+def test_some_messages_for_an_application_that_is_gone_leave_their_key_as_good_as_new(stores: OpenStore) -> None:
+    async def story(world: World) -> None:
+        def once() -> Once[Any]:
+            return Once(key=b"k", fingerprint=b"f", remember=lambda _: b"kept", now=world.now, expires_at=world.now + HOUR)
+
+        gone = CreateMessages(messages=(creation(world), creation(world)))
+        await world.store.write(DeleteApplication(organization=ORG, ref=world.app, now=world.now))
+        with pytest.raises(NotFound):
+            await world.store.write(gone, once=once())
+        world.app = (await world.application()).id
+        results = await world.store.write(CreateMessages(messages=(creation(world),)), once=once())
+        assert not isinstance(results, Remembered) and [type(one) for one in results] == [Created]
 
     check(stores, story)
 

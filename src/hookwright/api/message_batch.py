@@ -24,7 +24,7 @@ from hookwright.domain.credentials import Principal
 from hookwright.engine.credentials import Credentials
 from hookwright.engine.ingest import NewMessage, Some
 from hookwright.engine.services import Services
-from hookwright.errors import CallerError, Invalid, Problem, StoreUnavailable
+from hookwright.errors import CallerError, Invalid, NotFound, Problem, StoreUnavailable
 from hookwright.store import Once, Remembered
 from hookwright.store.endpoints import LoadedApplication
 from hookwright.store.messages import Created
@@ -108,18 +108,19 @@ class CreateBatchRoute:
         )  # fmt: skip
 
     async def _accept(self, loaded: LoadedApplication, news: list[NewMessage], once: Once[Some] | None) -> tuple[list[_Kept], bool]:
-        """What became of each, and whether all of it was so before. Raises StoreUnavailable when nothing was kept, Invalid
-        for a key that was used for another batch.
+        """What became of each, and whether all of it was so before. Raises StoreUnavailable and NotFound when nothing was
+        kept, Invalid for a key that was used for another batch.
         """
         kept: list[_Kept] = []
         repeated = bool(news)
         while len(kept) < len(news):
             try:
                 some = await self._services.ingest.accept_some(loaded, news[len(kept) :], once and _of_part(once, len(kept)))
-            except StoreUnavailable as error:
+            except (StoreUnavailable, NotFound) as error:
                 if not kept:
                     raise
-                return kept + [_Kept(refused=_Refused(503, "unavailable", f"Nothing was stored: {error}"))] * (len(news) - len(kept)), False
+                refused = _refused(error) if isinstance(error, NotFound) else _Refused(503, "unavailable", f"Nothing was stored: {error}")
+                return kept + [_Kept(refused=refused)] * (len(news) - len(kept)), False
             repeated = repeated and isinstance(some, Remembered)
             kept += _remembered.decode(some.answer) if isinstance(some, Remembered) else _kept(some)
         return kept, repeated

@@ -33,7 +33,10 @@ class CreateMessage(Command[Created], frozen=True, kw_only=True):
 
 
 class CreateMessages(Command[tuple[Created | CallerError, ...]], frozen=True, kw_only=True):
-    """Some messages of one application in one transaction; for each what `CreateMessage` gives, or would have raised."""
+    """Some messages of one application in one transaction; for each what `CreateMessage` gives, or would have raised.
+
+    Raises NotFound when the application is gone, and then keeps no idempotency key either.
+    """
 
     messages: tuple[CreateMessage, ...]
 

@@ -36,7 +36,7 @@ async def create(connection: Any, items: Sequence[Asked[CreateMessage]]) -> None
 
 
 async def create_many(db: PostgresDb, command: CreateMessages) -> tuple[Created | CallerError, ...]:
-    """In the caller's transaction. Raises NodeEnded for all of them."""
+    """In the caller's transaction. Raises NodeEnded, or NotFound for a deleted application, if it is that of all of them."""
     items = [Asked(one) for one in command.messages]
     left = items
     while left:
@@ -44,6 +44,8 @@ async def create_many(db: PostgresDb, command: CreateMessages) -> tuple[Created 
         left = [item for item in left if item.left]
     if unavailable := next((item.error for item in items if isinstance(item.error, StoreUnavailable)), None):
         raise unavailable
+    if all(isinstance(item.error, NotFound) for item in items):
+        raise NotFound
     return tuple(cast(CallerError | None, item.error) or item.result for item in items)
 
 

@@ -23,7 +23,7 @@ async def create(db: Db, command: CreateMessage) -> Created:
 @writes(CreateMessages)
 async def create_many(db: Db, command: CreateMessages) -> tuple[Created | CallerError, ...]:
     if not await _alive(db, command.messages[0].message):
-        return tuple(NotFound() for _ in command.messages)
+        raise NotFound
     results: list[Created | CallerError] = []
     for one in command.messages:
         try:
