@@ -1,6 +1,7 @@
 """When a node looks for what is due: after whatever may have freed something that nobody was told of."""
 
 import asyncio
+from collections.abc import Coroutine
 from typing import Any, cast
 
 import pytest
@@ -11,6 +12,11 @@ from hookwright.engine.membership import NOBODY_MS, Membership
 from hookwright.errors import StoreUnavailable
 from hookwright.store import Store
 from hookwright.store.nodes import RenewLease, TakeOver
+from tests.simulation.loop import VirtualLoop
+
+LEASE_SECONDS = 3.0
+CHANCE_SECONDS = 2.0
+"""The pause between two renewals, and a third of that lease."""
 
 
 class Answers:
@@ -20,21 +26,29 @@ class Answers:
         self.alive, self.freed = True, list[int | None]()
         self.owner, self.looks = 1, 0
         self.lost_look = self.lost_renewal = False
+        self.renews_for = 0.0
         self.asked: list[int] = []
         """How long a silence each take-over was to end."""
+        self.asked_at: list[float] = []
 
     async def write(self, command: Any) -> Any:
         if isinstance(command, RenewLease):
+            if self.renews_for:
+                await asyncio.sleep(self.renews_for)
             if self.lost_renewal:
                 raise StoreUnavailable("no database")
             return self.alive
         if isinstance(command, TakeOver):
             self.asked.append(command.lease_ms)
+            self.asked_at.append(asyncio.get_running_loop().time())
             freed = self.freed.pop(0) if self.freed else 0
             if freed is None:
                 raise StoreUnavailable("the answer is lost")
             return freed
         return self.owner + 1
+
+    def patient(self) -> list[bool]:
+        return [lease_ms == NOBODY_MS for lease_ms in self.asked]
 
     def begin_again(self, owner: int) -> None:
         self.owner, self.alive = owner, True
@@ -93,6 +107,51 @@ def test_a_node_that_begins_again_looks(answers: Answers, membership: Membership
     assert answers.owner == 2
     asyncio.run(membership.look_after_others())
     assert answers.looks == 1
+
+
+def of(answers: Answers) -> Membership:
+    return Membership(
+        store=cast(Store, answers), dispatcher=cast(Dispatcher, answers), clock=SystemClock(), lease_ms=round(LEASE_SECONDS * 1000)
+    )
+
+
+def simulated(story: Coroutine[Any, Any, None]) -> None:
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        runner.run(story)
+
+
+async def run_for(membership: Membership, seconds: float) -> None:
+    running = asyncio.create_task(membership.run())
+    await asyncio.sleep(seconds)
+    running.cancel()
+
+
+def test_it_looks_every_half_second_but_ends_nobody_before_all_had_a_chance_to_renew(answers: Answers) -> None:
+    simulated(run_for(of(answers), 4.2))
+    assert answers.asked_at == pytest.approx([0.5 * n for n in range(9)])
+    assert answers.patient() == [at < CHANCE_SECONDS for at in answers.asked_at]
+
+
+def test_a_renewal_that_is_under_way_puts_no_take_over_off(answers: Answers) -> None:
+    answers.renews_for = 0.9
+    simulated(run_for(of(answers), 20.2))
+    assert len(answers.asked) == 41
+    assert answers.patient() == [at < CHANCE_SECONDS for at in answers.asked_at]
+
+
+def test_who_is_late_with_its_renewal_ends_nobody_until_a_lease_after_it(answers: Answers) -> None:
+    async def story() -> None:
+        running = asyncio.create_task(of(answers).run())
+        await asyncio.sleep(3.9)  # the last of its renewals was a moment before 3 s
+        answers.renews_for = 2.2
+        await asyncio.sleep(0.2)
+        answers.renews_for = 0
+        await asyncio.sleep(8)
+        running.cancel()
+
+    simulated(story())
+    late, well_again = 3 + CHANCE_SECONDS, 4 + 2.2 + LEASE_SECONDS
+    assert answers.patient() == [at < CHANCE_SECONDS or late <= at < well_again for at in answers.asked_at]
 
 
 def test_who_could_not_renew_its_own_lease_ends_nobody_for_a_lease(answers: Answers) -> None:

@@ -1,6 +1,6 @@
 """A process is a node for as long as it renews its lease, and takes over what others left when theirs ran out (P3).
 
-Duty: once a second it tells the database that it is alive and ends whoever was silent for the length of a lease. A
+Duty: once a second it tells the database that it is alive, and twice it ends whoever was silent for the length of a lease. A
 process that was itself ended (it hung, or could not reach the database, for longer than that) owns nothing any more:
 what it has in memory is somebody else's now. It drops it, becomes a new node and goes on.
 
@@ -10,8 +10,9 @@ Rules:
   lease, so that it has failed, and been tried again, before the lease ends.
 * The lease is counted by the loop's time from before the renewal was asked for, silence by the database's clock: no clock that
   is set anew can make one longer or shorter.
-* Who could not renew its own lease knows nothing of the others: after an outage they have had no chance either, so for the
-  length of a lease it ends nobody.
+* Who could not renew its own lease, or is late with it, knows nothing of the others: after an outage they have had no chance
+  either, so for the length of a lease it ends nobody.
+* Who has just begun does not know whether there was an outage: it ends nobody before whoever is alive had a chance to say so.
 * Where an answer was lost, something may have been freed that nobody was told of: then the dispatcher looks again.
 """
 
@@ -27,7 +28,9 @@ from hookwright.store import Store
 from hookwright.store.nodes import OpenNode, RenewLease, TakeOver
 
 log = logging.getLogger(__name__)
-EVERY_SECONDS = 1.0
+BEAT_SECONDS = 1.0
+LOOK_SECONDS = 0.5
+"""A node that died is found so much later than its lease at most, and what else a look takes."""
 AGAIN_SECONDS = 0.2
 """After a failure, which may itself have taken a third of a lease."""
 NOBODY_MS = 10**12
@@ -37,17 +40,20 @@ NOBODY_MS = 10**12
 class Membership:
     def __init__(self, *, store: Store, dispatcher: Deliverer, clock: Clock, lease_ms: int) -> None:
         self._store, self._dispatcher, self._clock, self._lease_ms = store, dispatcher, clock, lease_ms
+        self._chance = BEAT_SECONDS + lease_ms / 3000
+        """Within so many seconds whoever is alive renews its lease: a pause, and a renewal that takes as long as it may."""
         self._owes_a_look = False
-        self._renewed = True
+        self._late_from = math.inf
         self._patient_until = -math.inf
 
     async def run(self) -> None:
         """Until cancelled."""
+        self._patient_until = asyncio.get_running_loop().time() + self._chance
         async with asyncio.TaskGroup() as both:
-            both.create_task(self._keep_on(self.beat, "renewing the lease of this process"))
-            both.create_task(self._keep_on(self.look_after_others, "looking for processes that are gone"))
+            both.create_task(self._keep_on(self.beat, BEAT_SECONDS, "renewing the lease of this process"))
+            both.create_task(self._keep_on(self.look_after_others, LOOK_SECONDS, "looking for processes that are gone"))
 
-    async def _keep_on(self, work: Callable[[], Awaitable[None]], what: str) -> None:
+    async def _keep_on(self, work: Callable[[], Awaitable[None]], pause: float, what: str) -> None:
         """An outage is two lines of the log."""
         failing = False
         while True:
@@ -64,28 +70,35 @@ class Membership:
                 if failing:
                     log.warning("%s succeeds again", what)
                 failing = False
-            await asyncio.sleep(AGAIN_SECONDS if failing else EVERY_SECONDS)
+            await asyncio.sleep(AGAIN_SECONDS if failing else pause)
 
     async def beat(self) -> None:
         """Renew; or begin again as another node. Raises StoreUnavailable."""
         began = asyncio.get_running_loop().time()
-        after_an_outage, self._renewed = not self._renewed, False
-        if not await self._store.write(RenewLease(owner=self._dispatcher.owner, within=self._lease_ms / 3000)):
-            ended = self._dispatcher.owner
-            self._dispatcher.begin_again(await self._store.write(OpenNode(now=self._clock.now())))
-            self._owes_a_look = True
-            log.error("node %d was silent for longer than its lease and was ended; it goes on as node %d", ended, self._dispatcher.owner)
-            after_an_outage = True
-        lease_ends = began + self._lease_ms / 1000
-        self._dispatcher.lease(lease_ends)
-        self._renewed = True
-        if after_an_outage:
-            self._patient_until = lease_ends
+        try:
+            alive = await self._store.write(RenewLease(owner=self._dispatcher.owner, within=self._lease_ms / 3000))
+            if not alive:
+                await self._begin_again()
+        except BaseException:
+            self._late_from = began
+            raise
+        lease = self._lease_ms / 1000
+        self._dispatcher.lease(began + lease)
+        now = asyncio.get_running_loop().time()
+        if now >= self._late_from or not alive:
+            self._patient_until = now + lease
+        self._late_from = now + self._chance
+
+    async def _begin_again(self) -> None:
+        ended = self._dispatcher.owner
+        self._dispatcher.begin_again(await self._store.write(OpenNode(now=self._clock.now())))
+        self._owes_a_look = True
+        log.error("node %d was silent for longer than its lease and was ended; it goes on as node %d", ended, self._dispatcher.owner)
 
     async def look_after_others(self) -> None:
         """End the silent ones, and deliver what they held. Raises StoreUnavailable, and then makes up for it the next time."""
         try:
-            patient = not self._renewed or asyncio.get_running_loop().time() < self._patient_until
+            patient = not self._patient_until <= asyncio.get_running_loop().time() < self._late_from
             lease_ms = NOBODY_MS if patient else self._lease_ms  # asked all the same, for what is this node's own
             freed = await self._store.write(TakeOver(owner=self._dispatcher.owner, lease_ms=lease_ms))
             if freed:

@@ -103,16 +103,16 @@ async def run_engine(
 async def _node(
     store: Store, clock: Clock, options: EngineOptions, wakeups: Wakeups, deliverer: Callable[[int], Deliverer]
 ) -> AsyncIterator[Deliverer]:
-    """A node at work: it has taken over what is nobody's, and leaves nothing owned behind."""
+    """A node at work: it takes over what is nobody's (at once, if it is alone), and leaves nothing owned behind."""
     began = asyncio.get_running_loop().time()
     owner = await store.write(OpenNode(now=clock.now()))
-    lease_ms = round((options.lease or 0) * 1000)
-    await store.write(TakeOver(owner=owner, lease_ms=lease_ms))
+    if options.lease is None:
+        await store.write(TakeOver(owner=owner))
     dispatcher = deliverer(owner)
     member: list[asyncio.Task[None]] = []
     if options.lease is not None:
         dispatcher.lease(began + options.lease)
-        membership = Membership(store=store, dispatcher=dispatcher, clock=clock, lease_ms=lease_ms)
+        membership = Membership(store=store, dispatcher=dispatcher, clock=clock, lease_ms=round(options.lease * 1000))
         member = [asyncio.create_task(membership.run())]
     try:
         await dispatcher.look_again()  # it begins to deliver: if it fails half-way, that is stopped too
