@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from hookwright.domain.deliveries import Fence, State
-from hookwright.store.deliveries import ClaimedRows, DueEndpoint, DueEndpoints, Forget, Release
+from hookwright.store.deliveries import ClaimedRows, DueEndpoint, DueEndpoints, DuePage, Forget, Release
 from hookwright.store.endpoints import UpdateEndpoint
 from hookwright.store.nodes import CloseNode, OpenNode, RenewLease, TakeOver
 from hookwright.store.wakeups import Wake
@@ -49,9 +49,9 @@ def test_what_was_owned_when_the_process_ended_is_taken_over_by_the_next(stores:
             endpoint = await world.endpoint()
             await world.message(endpoint, owner=await store.write(OpenNode(now=NOW)))
         async with stores() as store:
-            assert await store.read(DueEndpoints()) == []
+            assert await store.read(DueEndpoints()) == DuePage((), None)
             assert await store.write(TakeOver(owner=await store.write(OpenNode(now=NOW)))) == 1
-            assert [due.endpoint for due in await store.read(DueEndpoints())] == [endpoint.id]
+            assert [due.endpoint for due in (await store.read(DueEndpoints())).due] == [endpoint.id]
 
     asyncio.run(story())
 
@@ -139,17 +139,17 @@ def test_a_claimed_row_whose_content_is_gone_comes_without_it(stores: OpenStore)
 
 def test_endpoints_with_unowned_rows_are_told_with_their_earliest_time_unless_disabled(stores: OpenStore) -> None:
     async def story(world: World) -> None:
-        one, two, disabled, owned, empty = [await world.endpoint() for _ in range(5)]
+        one, two, disabled, owned, _without_rows = [await world.endpoint() for _ in range(5)]
         message = await world.message(one, two, disabled)
         world.now += 1000
         await world.message(one)
         await world.message(owned, owner=OWNER)
         await world.store.write(UpdateEndpoint(endpoint=msgspec.structs.replace(disabled, disabled_reason="manual")))
-        due = await world.store.read(DueEndpoints())
-        assert due == [DueEndpoint(one.id, message.created_at), DueEndpoint(two.id, message.created_at)]
-        assert await world.store.read(DueEndpoints(limit=1)) == due[:1]
-        assert await world.store.read(DueEndpoints(after=one.id)) == due[1:]
-        assert empty.id not in {each.endpoint for each in due}
+        due = [DueEndpoint(one.id, message.created_at), DueEndpoint(two.id, message.created_at)]
+        assert await world.store.read(DueEndpoints()) == DuePage(tuple(due), None)
+        assert await world.store.read(DueEndpoints(limit=1)) == DuePage(tuple(due[:1]), one.id)
+        assert await world.store.read(DueEndpoints(after=one.id, limit=2)) == DuePage(tuple(due[1:]), disabled.id)
+        assert await world.store.read(DueEndpoints(after=disabled.id)) == DuePage((), None)
 
     check(stores, story)
 

@@ -112,7 +112,7 @@ def test_a_410_disables_the_endpoint_in_the_same_settlement(stores: OpenStore) -
         found = await world.store.read(FindEndpoint(application=world.app, ref=endpoint.id))
         assert found is not None
         assert found.disabled_reason == "gone"
-        assert await world.store.read(DueEndpoints()) == []
+        assert (await world.store.read(DueEndpoints())).due == ()
 
     check(stores, story)
 

@@ -1,6 +1,7 @@
 """What a list looks at does not grow with its table: counted by the databases themselves, so nothing depends on speed."""
 
 import asyncio
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -149,6 +150,47 @@ def test_a_claim_looks_at_what_it_takes_however_much_is_due_on_postgresql() -> N
         assert costs[1][0] <= costs[0][0] + 2
         assert costs[1][1] <= costs[0][1] + 2
         assert costs[1][1] <= 20 * LIMIT
+
+
+DISABLE = "update endpoints set disabled_reason = 'manual'"
+
+
+async def _fill_with_held(database: str, endpoints: int) -> None:
+    """Each of the endpoints has a row that waits; to be disabled."""
+    filled = await fill(database, Shape(messages=100, applications=200, endpoints=endpoints, days=1), _quiet, NOW)
+    pairs = zip(filled.registered.applications, filled.registered.endpoints, strict=True)
+    async with opened(database, NOW - DAY_MS, NOW) as insert:
+        await add_backlog(insert, [(application, endpoint) for application, of in pairs for endpoint in of], 1, NOW)
+
+
+def test_looking_for_what_is_due_is_bounded_by_its_page_however_many_are_disabled_on_sqlite(tmp_path: Path) -> None:
+    costs = []
+    for endpoints in (400, 4_000):
+        path = tmp_path / f"{endpoints}.db"
+        asyncio.run(_fill_with_held(str(path), endpoints))
+        with sqlite3.connect(path) as connection:
+            connection.execute(DISABLE)
+        costs.append(sum(steps for _, steps in count_on_sqlite(open_reader(path), DueEndpoints(limit=PAGE))))
+    assert costs[0] == costs[1] <= STEPS_PER_ROW * 4 * PAGE
+
+
+def test_looking_for_what_is_due_is_bounded_by_its_page_however_many_are_disabled_on_postgresql() -> None:
+    async def cost(database: str) -> int:
+        connection = await asyncpg.connect(database, server_settings=SESSION)
+        try:
+            return sum(rows for _, rows in await count_on_postgres(connection, DueEndpoints(limit=PAGE)))
+        finally:
+            await connection.close()
+
+    costs = []
+    with running_postgres() as server:
+        for endpoints in (400, 4_000):
+            name = f"held{endpoints}"
+            server.execute(f"create database {name}")
+            asyncio.run(_fill_with_held(server.url(name), endpoints))
+            server.execute(DISABLE, database=name)
+            costs.append(asyncio.run(cost(server.url(name))))
+    assert costs[0] == costs[1] <= 4 * PAGE
 
 
 async def _due_steps(database: str, of: Shape) -> int:

@@ -86,7 +86,7 @@ def once() -> Once[Created]:
 
 
 async def due(world: World) -> list[str]:
-    return [one.endpoint for one in await world.store.read(DueEndpoints())]
+    return [one.endpoint for one in (await world.store.read(DueEndpoints())).due]
 
 
 def test_a_message_whose_answer_was_lost_is_remembered_by_its_key_and_its_deliveries_are_claimable(way: Way) -> None:

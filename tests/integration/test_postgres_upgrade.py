@@ -122,7 +122,7 @@ def test_a_silent_node_of_an_older_release_is_ended_and_what_it_held_is_claimabl
                 with pytest.raises(StoreRefused, match=rf"an older release, .*: {older} "):
                     await schema.contract(connection, LEASE_MS)
                 assert await schema.contract(connection, 0) == [STEPS[1]]
-            assert [due.endpoint for due in await store.read(DueEndpoints())] == [endpoint.id]
+            assert [due.endpoint for due in (await store.read(DueEndpoints())).due] == [endpoint.id]
             assert not await store.write(RenewLease(owner=older))
             assert await store.write(RenewLease(owner=newer))
 

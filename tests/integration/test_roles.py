@@ -193,7 +193,7 @@ def test_looking_leaves_a_retry_that_is_not_late_to_whoever_has_its_timer(databa
             world.now += 600_000
             endpoint = await endpoint_of(world, services)
             await world.message(endpoint)
-            assert not await dispatcher.look_on()
+            assert await dispatcher.look_on() is None
             assert not dispatcher._lanes
             await dispatcher.look_again()
             assert list(dispatcher._lanes) == [endpoint.id]
@@ -201,14 +201,35 @@ def test_looking_leaves_a_retry_that_is_not_late_to_whoever_has_its_timer(databa
     asyncio.run(story())
 
 
-def test_looking_goes_on_where_it_stopped(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_looking_goes_on_where_it_is_told_to(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dispatchers, "LOOK", 2)
 
     async def story() -> None:
         async with two_stores(database) as (world, other), process(other, Recorder(), lease=None) as services:
-            for _ in range(3):
-                await world.message(await endpoint_of(world, services))
-            assert [await services.dispatcher.look_on() for _ in range(2)] == [True, False]
+            endpoints = [await endpoint_of(world, services) for _ in range(3)]
+            for endpoint in endpoints:
+                await world.message(endpoint)
+            second = sorted(one.id for one in endpoints)[1]
+            assert [await services.dispatcher.look_on(after) for after in ("", second)] == [second, None]
+
+    asyncio.run(story())
+
+
+@pytest.mark.usefixtures("never_looking")
+def test_a_word_that_anything_may_be_due_is_heeded_at_every_endpoint(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dispatchers, "LOOK", 1)
+
+    async def story() -> None:
+        there = Recorder()
+        async with two_stores(database) as (world, other), process(other, there) as services:
+            await listening(database, 1)
+            endpoints = [await endpoint_of(world, services) for _ in range(6)]
+            world.now += 600_000
+            await world.message(*endpoints[:-1], body=b"later")
+            world.now -= 600_000
+            await world.message(endpoints[-1], body=b"fresh")
+            await world.store.write(Wake())
+            assert await arrival(there) == b"fresh"
 
     asyncio.run(story())
 

@@ -75,7 +75,6 @@ class Dispatcher:
         self._headroom = Headroom(bounds.attempts // 2, self._pump)
         self._room = Room(bounds.queue, bounds.queue_bytes)
         self._stopping = False
-        self._looked_up_to = ""
 
     # What others tell it
 
@@ -166,25 +165,25 @@ class Dispatcher:
 
     async def look_again(self) -> None:
         """Read from the store which endpoints have unowned rows, and when they are due. At start, and as a backstop."""
-        after = ""
-        while page := await self._store.read(DueEndpoints(after=after)):
-            for due in page:
+        after: str | None = ""
+        while after is not None:
+            page = await self._store.read(DueEndpoints(after=after, limit=LOOK))
+            for due in page.due:
                 self.wake(due.endpoint, due.due_at)
-            after = page[-1].endpoint
+            after = page.after
 
-    async def look_on(self, late_ms: int = 0) -> bool:
-        """Look at some endpoints more, whether they have rows that are due since `late_ms`; whether there are others.
+    async def look_on(self, after: str = "", late_ms: int = 0) -> str | None:
+        """Look at a page of endpoints `after` this one, whether they have rows that are due since `late_ms`; where to look on, None
+        at the end. Who looks keeps the place: not all look for the same.
 
         That they have some which are not due yet is no news: a timer has them here, or with who settled them.
         """
-        page = await self._store.read(DueEndpoints(after=self._looked_up_to, limit=LOOK))
+        page = await self._store.read(DueEndpoints(after=after, limit=LOOK))
         due_by = self._clock.now() - late_ms
-        for due in page:
+        for due in page.due:
             if due.due_at <= due_by:
                 self.wake(due.endpoint, due.due_at)
-        more = len(page) == LOOK
-        self._looked_up_to = page[-1].endpoint if more else ""
-        return more
+        return page.after
 
     async def stop(self, grace: float) -> None:
         """Start nothing new; give attempts under way `grace` seconds; make the rest claimable; commit all of it."""

@@ -37,7 +37,7 @@ class Deliverer(Protocol):
 
     async def look_again(self) -> None: ...
 
-    async def look_on(self, late_ms: int = 0) -> bool: ...
+    async def look_on(self, after: str = "", late_ms: int = 0) -> str | None: ...
 
     async def stop(self, grace: float) -> None: ...
 
@@ -76,7 +76,7 @@ class Herald:
         """What was freed may be anywhere."""
         self._wakeups.tell_anywhere()
 
-    async def look_on(self, late_ms: int = 0) -> bool:
-        return False
+    async def look_on(self, after: str = "", late_ms: int = 0) -> str | None:
+        return None
 
     async def stop(self, grace: float) -> None: ...

@@ -46,6 +46,7 @@ class Janitor:
         self._keep_ms = keep_ms
         self._place: Place | None = None
         self._passed: float | None = None
+        self._looked_up_to = ""
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -88,7 +89,9 @@ class Janitor:
         return True
 
     async def _look(self) -> bool:
-        return await self._dispatcher.look_on()
+        after = await self._dispatcher.look_on(self._looked_up_to)
+        self._looked_up_to = after or ""
+        return after is not None
 
     async def _cancel(self) -> bool:
         return await self._store.write(CancelDeliveries(now=self._clock.now(), limit=SLICE)) > 0

@@ -5,6 +5,7 @@ whatever else there is to tell, at most once in `EVERY_SECONDS`. The path of a m
 touched. Rules:
 
 * A word is a hint. It is not repeated when it is lost, and nothing is believed because of it: who hears it looks.
+* Who hears that any endpoint may have due rows looks at all of them, beside its listening; once more if it hears so meanwhile.
 * Rows that nobody spoke of are found by looking: a page of endpoints once in `LOOK_SECONDS`, and those only that are late, for
   who settled a retry has its timer. So each retry costs one claim however many processes there are, and the timers of one
   that died are missed for a second.
@@ -26,6 +27,8 @@ LATE_MS = 1_000
 AGAIN_SECONDS = 0.5
 SHARE = 20
 """One part in so many of the time, at most, goes into looking around."""
+ANYWHERE_SHARE = 4
+"""The same, of looking because of a word: behind a pooler it is said twice a second, by no one in particular."""
 MOST = 200
 """Endpoints in one word; beyond it is `anywhere`."""
 LAST_SECONDS = 2.0
@@ -76,14 +79,16 @@ class Wakeups:
 
 
 class Listener:
-    """The other end: `wake` an endpoint (None where nothing is delivered), `look` for due rows anywhere that are so many ms late,
-    and read the `news`.
+    """The other end: `wake` an endpoint (None where nothing is delivered), `look` for due rows that are so many ms late at the
+    endpoints of a page, which begins after one and answers where the next does, and read the `news`.
     """
 
     def __init__(
-        self, store: Store, *, wake: Callable[[str, int], None] | None, look: Callable[[int], Awaitable[object]], news: Callable[[], None]
-    ) -> None:
+        self, store: Store, *, wake: Callable[[str, int], None] | None, look: Callable[[str, int], Awaitable[str | None]],
+        news: Callable[[], None],
+    ) -> None:  # fmt: skip
         self._store, self._wake, self._look, self._news = store, wake, look, news
+        self._anywhere = asyncio.Event()
 
     async def listen(self) -> None:
         """Until cancelled."""
@@ -98,18 +103,29 @@ class Listener:
                 failing = True
                 await asyncio.sleep(AGAIN_SECONDS)
                 heard = Heard(anywhere=True)
-            await self._heed(heard)
+            self._heed(heard)
+
+    async def look_anywhere(self) -> None:
+        """Until cancelled: look at every endpoint after a word that any may have due rows."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._anywhere.wait()
+            self._anywhere.clear()
+            began, after = loop.time(), await self._try_to_look("", 0)
+            while after is not None:
+                after = await self._try_to_look(after, 0)
+            await asyncio.sleep((ANYWHERE_SHARE - 1) * (loop.time() - began))
 
     async def look_around(self) -> None:
         """Until cancelled: find what nobody spoke of. It looks less often where looking takes long."""
-        loop, took = asyncio.get_running_loop(), 0.0
+        loop, took, after = asyncio.get_running_loop(), 0.0, ""
         while True:
             await asyncio.sleep(max(LOOK_SECONDS, SHARE * took))
             began = loop.time()
-            await self._try_to_look(LATE_MS)
+            after = await self._try_to_look(after, LATE_MS) or ""
             took = loop.time() - began
 
-    async def _heed(self, heard: Heard) -> None:
+    def _heed(self, heard: Heard) -> None:
         if heard.news:
             self._news()
         if self._wake is None:
@@ -117,8 +133,9 @@ class Listener:
         for endpoint in heard.endpoints:
             self._wake(endpoint, 0)
         if heard.anywhere:
-            await self._try_to_look(0)
+            self._anywhere.set()
 
-    async def _try_to_look(self, late_ms: int) -> None:
+    async def _try_to_look(self, after: str, late_ms: int) -> str | None:
         with suppress(StoreUnavailable):  # others tell of outages; the next look makes up for it
-            await self._look(late_ms)
+            return await self._look(after, late_ms)
+        return None

@@ -92,7 +92,7 @@ async def run_engine(
             listener = Listener(store, wake=dispatcher.wake if options.delivers else None, look=dispatcher.look_on, news=news.call)
             loops += [asyncio.create_task(loop) for loop in (news.run(), wakeups.speak(), listener.listen())]
             if options.delivers:
-                loops.append(asyncio.create_task(listener.look_around()))
+                loops += [asyncio.create_task(loop) for loop in (listener.look_anywhere(), listener.look_around())]
         try:
             yield services
         finally:

@@ -55,11 +55,18 @@ class DueEndpoint(msgspec.Struct, frozen=True):
     due_at: int
 
 
-class DueEndpoints(Query[list[DueEndpoint]], frozen=True, kw_only=True):
-    """Every enabled endpoint that has unowned live rows, with the earliest due time among them.
+class DuePage(msgspec.Struct, frozen=True):
+    """`after`: where the next page begins (an endpoint id), None at the end."""
 
-    Read by skipping from endpoint to endpoint in the index, so that its cost follows the endpoints, not the rows.
-    Pages by `after` (an endpoint id), at most `limit`.
+    due: tuple[DueEndpoint, ...]
+    after: str | None
+
+
+class DueEndpoints(Query[DuePage], frozen=True, kw_only=True):
+    """The enabled endpoints that have unowned live rows, each with the earliest due time among them.
+
+    Read by skipping from endpoint to endpoint in the index, so that its cost follows the endpoints, not the rows. A page is the
+    `limit` endpoints with such rows that come next, whether they are enabled or not: it may name fewer, or none, and not be the last.
     """
 
     urgent = True

@@ -22,6 +22,7 @@ from hookwright.store.deliveries import (
     ClaimedRows,
     DueEndpoint,
     DueEndpoints,
+    DuePage,
     Release,
     Resend,
     SetAside,
@@ -41,9 +42,10 @@ _RANK = {State.SUCCESS: 0, State.FAIL: 1, State.CANCELED: 2}
 
 
 @reads(DueEndpoints)
-async def due_endpoints(db: Db, query: DueEndpoints) -> list[DueEndpoint]:
+async def due_endpoints(db: Db, query: DueEndpoints) -> DuePage:
     rows = await db.all(SQL.due_endpoints, {"after": query.after, "limit": query.limit})
-    return [DueEndpoint(endpoint, due_at) for endpoint, due_at in rows]
+    due = tuple(DueEndpoint(endpoint, due_at) for endpoint, due_at in rows if due_at is not None)
+    return DuePage(due, rows[-1][0] if len(rows) == query.limit else None)
 
 
 @writes(ClaimDue)

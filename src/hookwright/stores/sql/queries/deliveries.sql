@@ -1,22 +1,25 @@
--- name: due_endpoints  (skips from endpoint to endpoint: one seek each, whatever their backlog)
+-- name: due_endpoints  (skips from endpoint to endpoint: one seek each, whatever their backlog; of one that is not open, no time)
 -- `order by ... limit 1` and not `min`: while its statistics are older than a backlog, PostgreSQL's planner would read the whole of
--- it. `cross join`: SQLite's would begin with every endpoint that there is.
-with recursive waiting (endpoint) as (
+-- it. No join: one would be free to begin with every endpoint that there is.
+with recursive waiting (endpoint, number) as (
   select (
     select endpoint from deliveries indexed by deliveries_due where owner = 0 and endpoint > :after order by endpoint, due_at limit 1
-  )
+  ), 1
   union all
   select (
     select endpoint from deliveries indexed by deliveries_due
     where owner = 0 and endpoint > waiting.endpoint order by endpoint, due_at limit 1
-  )
-  from waiting where waiting.endpoint is not null
+  ), number + 1
+  from waiting where waiting.endpoint is not null and number < :limit
 )
-select waiting.endpoint,
-       (select due_at from deliveries indexed by deliveries_due where owner = 0 and endpoint = waiting.endpoint order by due_at limit 1)
-from waiting cross join endpoints
-where endpoints.id = waiting.endpoint and endpoints.disabled_reason is null and endpoints.deleted_at is null
-limit :limit
+select endpoint, (
+    select (
+      select due_at from deliveries indexed by deliveries_due
+      where owner = 0 and endpoint = waiting.endpoint order by due_at limit 1
+    )
+    from endpoints where id = waiting.endpoint and disabled_reason is null and deleted_at is null
+  )
+from waiting where endpoint is not null
 
 -- name: due_rows  (with rows whose message is gone, and texts as blobs: one that cannot be read must not end the reading)
 select d.message, d.round, d.trigger, d.attempts, d.due_at, d.created_at,
