@@ -66,7 +66,7 @@ def test_of_a_deleted_application_each_message_is_no_news_of_its_own(stores: Ope
         while await world.store.write(CancelDeliveries(now=later + LONG_MS, limit=9)):
             pass
         before = await recent(world)
-        while await world.store.write(Erase(before=later + LONG_MS, old=None, limit=9)):
+        while await world.store.write(Erase(now=later + LONG_MS, before=later + LONG_MS, old=None, limit=9)):
             pass
         assert await world.store.read(FindMessage(application=world.app, ref=kept.id)) is None
         assert await recent(world) == before

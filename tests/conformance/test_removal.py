@@ -37,10 +37,10 @@ async def remove_old(world: World, before: int, *, limit: int = 100) -> int:
     """What the janitor does about age, until nothing is left to do; how many slices a pass over the messages took."""
     while await world.store.write(Maintain(now=before + 5 * DAY, before=before)):
         pass
-    slices, place = 0, await world.store.write(RemoveMessages(before=before, limit=limit))
+    slices, place = 0, await world.store.write(RemoveMessages(now=before, before=before, limit=limit))
     while place is not None:
-        slices, place = slices + 1, await world.store.write(RemoveMessages(before=before, after=place, limit=limit))
-    while await world.store.write(RemoveRecords(before=before, limit=limit)):
+        slices, place = slices + 1, await world.store.write(RemoveMessages(now=before, before=before, after=place, limit=limit))
+    while await world.store.write(RemoveRecords(now=before, before=before, limit=limit)):
         pass
     return slices
 
@@ -55,7 +55,7 @@ async def erase(world: World, *, limit: int = 100, old: int | None = None) -> in
     while await world.store.write(CancelDeliveries(now=now, limit=limit)):
         pass
     slices = 0
-    while await world.store.write(Erase(before=now - MINUTE, old=old, limit=limit)):
+    while await world.store.write(Erase(now=now, before=now - MINUTE, old=old, limit=limit)):
         slices += 1
     return slices
 
@@ -254,7 +254,7 @@ def test_an_application_is_not_erased_before_its_deliveries_are_canceled(stores:
         _, _, live = await a_life(world, world.app)
         await world.store.write(DeleteApplication(organization=ORG, ref=world.app, now=world.now))
         later = world.now + 2 * MINUTE
-        assert await world.store.write(Erase(before=later, old=None, limit=100)) == 0
+        assert await world.store.write(Erase(now=later, before=later, old=None, limit=100)) == 0
         assert naming(tables(), live.id)["deliveries"] == 1
 
     check(stores, story)

@@ -97,29 +97,32 @@ class Janitor:
         return await self._store.write(CancelDeliveries(now=self._clock.now(), limit=SLICE)) > 0
 
     async def _forget(self) -> bool:
-        return await self._store.write(Forget(now=self._clock.now() - GRACE_MS, limit=SLICE)) > 0
+        return await self._store.write(Forget(now=self._clock.now(), grace=GRACE_MS, limit=SLICE)) > 0
 
-    @property
-    def _before(self) -> int | None:
+    def _before(self, now: int) -> int | None:
         """Messages that were created before it are old (Unix ms)."""
-        return None if self._keep_ms is None else self._clock.now() - self._keep_ms - OLDER_MS
+        return None if self._keep_ms is None else now - self._keep_ms - OLDER_MS
 
     async def _maintain(self) -> bool:
-        return await self._store.write(Maintain(now=self._clock.now(), before=self._before))
+        now = self._clock.now()
+        return await self._store.write(Maintain(now=now, before=self._before(now)))
 
     async def _age(self) -> bool:
         """A slice of a pass over the messages; whether the pass goes on."""
-        before, now = self._before, asyncio.get_running_loop().time()
-        if before is None or (self._passed is not None and now - self._passed < PASS_SECONDS):
+        now, moment = self._clock.now(), asyncio.get_running_loop().time()
+        before = self._before(now)
+        if before is None or (self._passed is not None and moment - self._passed < PASS_SECONDS):
             return False
-        self._place = await self._store.write(RemoveMessages(before=before, after=self._place or Place(), limit=REMOVED))
+        self._place = await self._store.write(RemoveMessages(now=now, before=before, after=self._place or Place(), limit=REMOVED))
         if self._place is None:
-            self._passed = now
+            self._passed = moment
         return self._place is not None
 
     async def _remove_records(self) -> bool:
-        before = self._before
-        return before is not None and await self._store.write(RemoveRecords(before=before, limit=REMOVED)) > 0
+        now = self._clock.now()
+        before = self._before(now)
+        return before is not None and await self._store.write(RemoveRecords(now=now, before=before, limit=REMOVED)) > 0
 
     async def _erase(self) -> bool:
-        return await self._store.write(Erase(before=self._clock.now() - SETTLED_MS, old=self._before, limit=REMOVED)) > 0
+        now = self._clock.now()
+        return await self._store.write(Erase(now=now, before=now - SETTLED_MS, old=self._before(now), limit=REMOVED)) > 0

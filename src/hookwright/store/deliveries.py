@@ -183,8 +183,10 @@ class Forget(Command[int], frozen=True, kw_only=True):
     """Remove what has expired: contents past their retention with the responses to their messages, which may quote them,
     up to `limit` of these together; up to `limit` idempotency keys; revocations.
 
-    The answer is how many went; called in slices by the janitor.
+    The answer is how many went; called in slices by the janitor. `now`, as in `store.retention`, is the caller's clock; what
+    expired `grace` (ms) before it goes.
     """
 
     now: int
+    grace: int = 0
     limit: int

@@ -1,4 +1,8 @@
-"""Commands that remove what has grown old, and what was deleted, in slices. `Forget`, of what expires, is beside deliveries."""
+"""Commands that remove what has grown old, and what was deleted, in slices. `Forget`, of what expires, is beside deliveries.
+
+`now` of each is the caller's clock (Unix ms), by which its other times were reckoned. A store that processes of several machines
+share moves them all to its own clock if the caller's is ahead: one clock that is wrong must not erase for everybody.
+"""
 
 import msgspec
 
@@ -31,6 +35,7 @@ class RemoveMessages(Command[Place | None], frozen=True, kw_only=True):
     A message stays while it has a live delivery (P2) or a content.
     """
 
+    now: int
     before: int
     after: Place = Place()
     limit: int
@@ -43,6 +48,7 @@ class RemoveMessages(Command[Place | None], frozen=True, kw_only=True):
 class RemoveRecords(Command[int], frozen=True, kw_only=True):
     """Remove up to `limit` each of the numbers of hours and the finished recovers from before `before` (Unix ms); how many it was."""
 
+    now: int
     before: int
     limit: int
 
@@ -59,6 +65,7 @@ class Erase(Command[int], frozen=True, kw_only=True):
     names it, and its row.
     """
 
+    now: int
     before: int
     old: int | None
     limit: int

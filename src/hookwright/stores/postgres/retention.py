@@ -3,7 +3,8 @@
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from hookwright.store import Command
+import msgspec
+
 from hookwright.store.deliveries import Forget
 from hookwright.store.retention import Erase, Maintain, Place, RemoveMessages, RemoveRecords
 from hookwright.stores.postgres.db import PostgresDb
@@ -12,22 +13,34 @@ from hookwright.stores.postgres.partitions import make_days
 from hookwright.stores.sql import removal, retention
 from hookwright.stores.sql.registry import load_sql
 
-C = TypeVar("C", bound=Command[Any])
 R = TypeVar("R")
 NEWS = load_sql("news", __package__)
 LOCK = 0x53574550
 """The advisory lock of who removes ("SWEP")."""
+CLOCK = "select cast(extract(epoch from clock_timestamp()) * 1000 as bigint)"
+TIMES = ("now", "before", "old")
+Timed = TypeVar("Timed", Forget, Maintain, RemoveMessages, RemoveRecords, Erase)
+
+
+async def by_both_clocks(connection: Any, command: Timed) -> Timed:
+    """The command with all its times as much earlier as its process's clock is ahead of the database's."""
+    ahead: int = command.now - await connection.fetchval(CLOCK)
+    if ahead <= 0:
+        return command
+    times = {name: value - ahead for name in TIMES if (value := getattr(command, name, None)) is not None}
+    return msgspec.structs.replace(command, **times)
 
 
 async def maintain(connection: Any, command: Maintain) -> bool:
     """In transactions of its own: what it locks must be free again soon."""
-    await make_days(connection, command.now, wait=False)
+    await make_days(connection, command.now, wait=False)  # by the process's own clock: that is what its ids go by
+    command = await by_both_clocks(connection, command)
     return command.before is not None and await drop_days(PostgresDb(connection), command.before)
 
 
 async def forget(db: PostgresDb, command: Forget) -> int:
     gone = await db.run(NEWS.forget, {"limit": command.limit})
-    return gone + await retention.forget(db, command)
+    return gone + await retention.forget(db, await by_both_clocks(db.connection, command))
 
 
 async def remove_messages(db: PostgresDb, command: RemoveMessages) -> Place | None:
@@ -48,8 +61,8 @@ async def _erase_quietly(db: PostgresDb, command: Erase) -> int:
     return await removal.erase(db, command)
 
 
-async def _alone(db: PostgresDb, command: C, handler: Callable[[PostgresDb, C], Awaitable[R]], nothing: R) -> R:
+async def _alone(db: PostgresDb, command: Timed, handler: Callable[[PostgresDb, Timed], Awaitable[R]], nothing: R) -> R:
     """Two that remove the same rows would only wait for each other."""
     if not await db.connection.fetchval(f"select pg_try_advisory_xact_lock({LOCK})"):
         return nothing
-    return await handler(db, command)
+    return await handler(db, await by_both_clocks(db.connection, command))

@@ -12,9 +12,10 @@ SQL = load_sql("retention")
 
 @writes(Forget)
 async def forget(db: Db, command: Forget) -> int:
-    gone = await _forget_contents(db, command.now, command.limit)
-    gone += await db.run(SQL.remove_keys, {"now": command.now, "limit": command.limit})
-    return gone + await db.run(SQL.remove_revocations, {"now": command.now})
+    expired = command.now - command.grace
+    gone = await _forget_contents(db, expired, command.limit)
+    gone += await db.run(SQL.remove_keys, {"now": expired, "limit": command.limit})
+    return gone + await db.run(SQL.remove_revocations, {"now": expired})
 
 
 async def _forget_contents(db: Db, now: int, limit: int) -> int:
