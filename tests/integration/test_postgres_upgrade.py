@@ -145,18 +145,73 @@ def test_no_node_of_an_older_release_comes_up_on_a_contracted_schema(database: s
     asyncio.run(story())
 
 
-def test_no_node_comes_up_while_the_schema_is_being_changed(database: str) -> None:
+def test_no_node_comes_up_while_something_is_taken_away(database: str) -> None:
     async def story() -> None:
         async with open_store(database, now=SystemClock().now()) as store:
             migrating = await asyncpg.connect(database)
             async with migrating.transaction():
-                await migrating.execute(f"select pg_advisory_xact_lock({schema.LOCK})")
+                await migrating.execute(f"select pg_advisory_xact_lock({schema.CONTRACT_LOCK})")
                 opening_node = asyncio.ensure_future(store.write(OpenNode(now=0)))
                 while not await migrating.fetchval("select count(*) from pg_locks where locktype = 'advisory' and not granted"):
                     pass
                 assert await migrating.fetchval("select count(*) from nodes") == 0
             assert await opening_node > UNOWNED
             await migrating.close()
+
+    asyncio.run(story())
+
+
+def test_an_older_process_starts_and_becomes_a_node_while_the_schema_is_expanded(database: str) -> None:
+    async def story() -> None:
+        await opened(database)
+        migrating = await asyncpg.connect(database)
+        async with migrating.transaction():
+            await migrating.execute(f"select pg_advisory_xact_lock({schema.LOCK})")
+            async with open_store(database, now=SystemClock().now()) as store:
+                assert await store.write(OpenNode(now=0)) > UNOWNED
+        await migrating.close()
+
+    asyncio.run(story())
+
+
+def test_what_a_step_takes_away_is_locked_against_new_nodes(database: str, steps: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story() -> None:
+        await opened(database)
+        monkeypatch.setattr(schema, "FOLDER", steps)
+        async with opening(Address(database)) as connection:
+            await schema.migrate(connection)
+        coming = await asyncpg.connect(database)
+        async with coming.transaction():
+            await coming.execute(f"select pg_advisory_xact_lock_shared({schema.CONTRACT_LOCK})")
+            async with opening(Address(database)) as connection:
+                contracting = asyncio.ensure_future(schema.contract(connection, LEASE_MS))
+                while not await coming.fetchval("select count(*) from pg_locks where locktype = 'advisory' and not granted"):
+                    pass
+                assert STEPS[1] not in await applied(database)
+                await coming.execute("rollback; begin")
+                assert await contracting == [STEPS[1]]
+        await coming.close()
+
+    asyncio.run(story())
+
+
+def test_a_new_database_gets_what_takes_away_too(database: str, steps: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schema, "FOLDER", steps)
+    asyncio.run(opened(database))
+    assert asyncio.run(applied(database)) == list(STEPS)
+
+
+def test_who_waits_for_the_migration_of_another_says_so(database: str, caplog: pytest.LogCaptureFixture) -> None:
+    async def story() -> None:
+        migrating = await asyncpg.connect(database)
+        async with migrating.transaction():
+            await migrating.execute(f"select pg_advisory_xact_lock({schema.LOCK})")
+            starting = asyncio.ensure_future(opened(database))
+            while not await migrating.fetchval("select count(*) from pg_locks where locktype = 'advisory' and not granted"):
+                pass
+            assert [record.message for record in caplog.records] == ["another process migrates this database; waiting for it"]
+        await starting
+        await migrating.close()
 
     asyncio.run(story())
 

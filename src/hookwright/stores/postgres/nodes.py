@@ -8,7 +8,7 @@ deliveries can be made claimable in the same transaction (P3). Times are the dat
 from hookwright import __version__
 from hookwright.errors import StoreRefused, StoreUnavailable
 from hookwright.store.nodes import CloseNode, OpenNode, RenewLease, TakeOver
-from hookwright.stores.postgres.schema import LOCK, known
+from hookwright.stores.postgres.schema import CONTRACT_LOCK, known
 from hookwright.stores.sql.db import Db
 from hookwright.stores.sql.registry import load_sql
 
@@ -24,7 +24,7 @@ class NodeEnded(StoreUnavailable):
 
 async def open_node(db: Db, command: OpenNode) -> int:
     """Raises StoreRefused when the schema became too new for this release since it started."""
-    await db.all(SQL.no_migration, {"lock": LOCK})
+    await db.all(SQL.no_contraction, {"lock": CONTRACT_LOCK})
     steps = [step.number for step in known()]
     row = await db.first(SQL.open_node, {"release": __version__, "schema": max(steps), "steps": steps})
     if row is None:

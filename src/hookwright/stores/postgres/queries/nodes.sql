@@ -7,7 +7,7 @@ from (select cast(extract(epoch from clock_timestamp()) * 1000 as bigint) as now
 where not exists (select from hookwright_schema where half = 'contract' and version <> all(cast(:steps as integer[])))
 returning epoch
 
--- name: no_migration -- until the end of the transaction
+-- name: no_contraction -- until the end of the transaction
 select pg_advisory_xact_lock_shared(:lock)
 
 -- name: renew
