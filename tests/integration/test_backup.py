@@ -59,6 +59,18 @@ def test_a_backup_replaces_nothing_and_leaves_nothing_behind_when_it_fails(tmp_p
     assert not list(tmp_path.glob("copy*"))
 
 
+def test_what_a_killed_backup_left_is_named_with_what_to_do(tmp_path: Path) -> None:
+    with running_server(tmp_path):
+        pass
+    (tmp_path / "copy.db.part").write_bytes(b"half")
+    run = hookwright(tmp_path, "backup", "copy.db")
+    assert run.status == 1
+    assert f"{tmp_path / 'copy.db.part'} is there already" in run.err and "remove the file" in run.err
+    assert (tmp_path / "copy.db.part").read_bytes() == b"half"
+    (tmp_path / "copy.db.part").unlink()
+    assert hookwright(tmp_path, "backup", "copy.db").status == 0
+
+
 def test_of_a_database_that_nobody_serves_a_backup_is_made_as_well(tmp_path: Path) -> None:
     with running_server(tmp_path) as server:
         app = fresh(server).app()["id"]

@@ -76,7 +76,9 @@ def test_a_second_process_on_the_same_file_is_refused(tmp_path: Path) -> None:
     with running_server(tmp_path):
         run = hookwright(tmp_path, "serve", "--port", "0")
     assert run.status == 1
-    assert "in use by another process" in one_line(run.err)
+    waiting, refused = run.err.splitlines()
+    assert "waiting up to 5 s" in waiting
+    assert refused.startswith("hookwright: ") and "in use by another process" in refused
 
 
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 from hookwright.errors import StoreRefused
 from hookwright.store.nodes import OpenNode
 from hookwright.stores.sqlite import connections
-from hookwright.stores.sqlite.connections import APPLICATION_ID, known
+from hookwright.stores.sqlite.connections import APPLICATION_ID, FileLock, known
 from hookwright.stores.sqlite.store import open_store
 from tests.conformance.makers import World
 from tests.releases import next_release
@@ -150,6 +150,24 @@ def test_a_first_page_of_noise_is_refused(tmp_path: Path) -> None:
     with path.open("r+b") as file:
         file.write(b"\xa5" * 100)
     assert "not a SQLite database" in refusal(path)
+
+
+def test_who_has_the_file_for_a_moment_is_waited_for(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async def run() -> None:
+        held = FileLock(tmp_path / "store.db")
+
+        async def let_go() -> None:
+            while "waiting up to 60 s" not in caplog.text:  # noqa: ASYNC110 (a line of a log is no event)
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.25)  # for another look or two
+            held.release()
+
+        waited = asyncio.create_task(let_go())
+        async with open_store(tmp_path / "store.db", patience=60.0):
+            await waited
+
+    asyncio.run(run())
+    assert caplog.text.count("in use by another process") == 1
 
 
 def test_a_second_opening_in_this_process_is_refused(tmp_path: Path) -> None:

@@ -25,15 +25,18 @@ __all__ = [
     "stored_seals",
 ]
 
+PATIENCE_SECONDS = 5.0
+
 
 @asynccontextmanager
 async def open_database(settings: Settings, *, serving: bool = False) -> AsyncIterator[Store]:
     """The configured store, its schema up to date, for the length of a block. Raises StoreRefused, ConfigurationError.
 
-    `serving`: many messages will come, and the first ones should not wait for what can be prepared.
+    `serving`: many messages will come, and the first ones should not wait for what can be prepared; but a start waits for
+    who has the file for a moment, as a backup does.
     """
     if not settings.on_postgres:
-        async with open_store(settings.database_path) as file:
+        async with open_store(settings.database_path, patience=PATIENCE_SECONDS if serving else 0.0) as file:
             yield file
         return
     from hookwright.runtime import postgres  # only who uses it pays for loading it

@@ -17,7 +17,7 @@ from urllib.parse import quote
 import apsw
 
 from hookwright.errors import StoreRefused
-from hookwright.stores.sqlite.connections import FileLock
+from hookwright.stores.sqlite.connections import FileInUse, FileLock
 from hookwright.stores.sqlite.examination import look_at, reading, refusal
 
 PAGES = 1024
@@ -34,6 +34,10 @@ def back_up(path: Path, target: Path) -> int:
     part = target.with_name(target.name + ".part")
     try:
         os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError as error:
+        raise StoreRefused(
+            f"{part} is there already: a backup to this name is under way, or was killed; in that case remove the file and begin again"
+        ) from error
     except OSError as error:
         raise StoreRefused(f"cannot write {part}: {error.strerror}") from error
     try:
@@ -56,9 +60,7 @@ def _source(path: Path) -> Iterator[apsw.Connection]:
     """Of a file that nobody has, which is then ours for as long; or of one that a server has."""
     try:
         lock = FileLock(path)
-    except StoreRefused as error:
-        if not isinstance(error.__cause__, BlockingIOError):
-            raise
+    except FileInUse:
         with _beside(path) as connection:
             yield connection
         return

@@ -51,8 +51,12 @@ _CHECK_SECONDS = 0.5
 FOLDER = resources.files(__package__) / "migrations"
 
 
+class FileInUse(StoreRefused):
+    """Another process has the file."""
+
+
 class FileLock:
-    """Held while the file is ours. Raises StoreRefused when another process has it."""
+    """Held while the file is ours. Raises FileInUse, StoreRefused."""
 
     def __init__(self, database: Path) -> None:
         database = database.resolve()  # a symbolic link is another name of the same file: it must find the same lock
@@ -66,7 +70,9 @@ class FileLock:
         except OSError as error:
             holder = os.read(self._descriptor, 32).decode("ascii", "replace").strip() or "unknown"
             os.close(self._descriptor)
-            raise StoreRefused(
+            if not isinstance(error, BlockingIOError):
+                raise StoreRefused(f"cannot lock {self._path}: {error.strerror}") from error
+            raise FileInUse(
                 f"{database} is in use by another process (pid {holder}); a SQLite database has one: stop that one first"
             ) from error
         with suppress(OSError):  # the pid is for people; a full disk must not keep us from starting

@@ -1,6 +1,7 @@
 """The `Store` over one SQLite file."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
@@ -12,7 +13,7 @@ from hookwright.store import Command, Once, Query, Remembered
 from hookwright.store.wakeups import Heard
 from hookwright.stores.sql import handlers
 from hookwright.stores.sqlite import nodes, wakeups
-from hookwright.stores.sqlite.connections import DURABLE, FileLock, Opening, open_reader, open_writer
+from hookwright.stores.sqlite.connections import DURABLE, FileInUse, FileLock, Opening, open_reader, open_writer
 from hookwright.stores.sqlite.groups import Groups
 from hookwright.stores.sqlite.offload import InlineOffload, Offload, ThreadOffload
 from hookwright.stores.sqlite.readers import Reader, Readers
@@ -20,7 +21,9 @@ from hookwright.stores.sqlite.readers import Reader, Readers
 HANDLERS = (handlers, nodes, wakeups)
 """Imported for what they register."""
 
+RETRY_SECONDS = 0.1
 R = TypeVar("R")
+log = logging.getLogger(__name__)
 
 
 class SqliteStore:
@@ -82,10 +85,25 @@ def _open(path: Path, opening: Opening) -> list[apsw.Connection]:
     return connections
 
 
+async def _open_patiently(path: Path, seconds: float) -> SqliteStore:
+    loop = asyncio.get_running_loop()
+    until, said = loop.time() + seconds, False
+    while True:
+        try:
+            return SqliteStore(path)
+        except FileInUse as error:
+            if loop.time() >= until:
+                raise
+            if not said:
+                log.warning("waiting up to %d s: %s", seconds, error)
+                said = True
+        await asyncio.sleep(RETRY_SECONDS)
+
+
 @asynccontextmanager
-async def open_store(path: Path) -> AsyncIterator[SqliteStore]:
-    """A store for the length of a block. Raises StoreRefused."""
-    store = SqliteStore(path)
+async def open_store(path: Path, *, patience: float = 0.0) -> AsyncIterator[SqliteStore]:
+    """A store for the length of a block. Who has the file meanwhile is waited for, `patience` seconds. Raises StoreRefused."""
+    store = await _open_patiently(path, patience)
     try:
         yield store
     finally:
