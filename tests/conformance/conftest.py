@@ -12,7 +12,7 @@ from hookwright.store import Store
 from hookwright.stores.postgres.store import open_store as open_postgres
 from hookwright.stores.sqlite.store import open_store as open_sqlite
 from tests.conformance.makers import NOW, OWNER
-from tests.conformance.tables import ReadTables, postgres_tables, sqlite_tables
+from tests.conformance.tables import ReadTables, change_sqlite, in_a_thread, postgres_tables, sqlite_tables
 from tests.pgbouncer import running_pgbouncer
 from tests.postgres import Postgres, running_postgres
 
@@ -72,3 +72,13 @@ def tables(stores: OpenStore, request: pytest.FixtureRequest, tmp_path: Path) ->
         return lambda: sqlite_tables(tmp_path / "store.db")
     server: Postgres = request.getfixturevalue("server")
     return lambda: postgres_tables(server.url(DATABASE))
+
+
+@pytest.fixture
+def lose_contents(stores: OpenStore, request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], None]:
+    """Takes every content from beside the store, and leaves what was to be sent: only earlier releases did so themselves."""
+    statement = "delete from contents"
+    if request.node.callspec.params["stores"] == "sqlite":
+        return lambda: change_sqlite(tmp_path / "store.db", statement)
+    server: Postgres = request.getfixturevalue("server")
+    return lambda: in_a_thread(lambda: server.execute(statement, database=DATABASE))

@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import apsw
 import asyncpg
 
+T = TypeVar("T")
 Rows = dict[str, list[dict[str, Any]]]
 ReadTables = Callable[[], Rows]
 
@@ -39,8 +40,20 @@ def postgres_tables(url: str) -> Rows:
         await connection.close()
         return rows
 
-    with ThreadPoolExecutor(1) as thread:  # a story calls this from within its own loop
-        return thread.submit(asyncio.run, read()).result()
+    return in_a_thread(lambda: asyncio.run(read()))
+
+
+def in_a_thread(work: Callable[[], T]) -> T:
+    """What needs a loop of its own, called by a story from within its own."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(work).result()
+
+
+def change_sqlite(path: Path, statement: str) -> None:
+    connection = apsw.Connection(str(path))
+    connection.set_busy_timeout(5000)  # the store may be in the middle of a commit
+    connection.execute(statement)
+    connection.close()
 
 
 def naming(rows: Rows, *values: str | bytes) -> dict[str, int]:

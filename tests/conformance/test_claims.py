@@ -1,12 +1,13 @@
 """Who owns a live delivery: claimed once, taken over, given back (P3)."""
 
 import asyncio
+from collections.abc import Callable
 
 import msgspec
 import pytest
 
 from hookwright.domain.deliveries import Fence, State
-from hookwright.store.deliveries import ClaimedRows, DueEndpoint, DueEndpoints, DuePage, Forget, Release
+from hookwright.store.deliveries import ClaimedRows, DueEndpoint, DueEndpoints, DuePage, Release
 from hookwright.store.endpoints import UpdateEndpoint
 from hookwright.store.nodes import CloseNode, OpenNode, RenewLease, TakeOver
 from hookwright.store.wakeups import Wake
@@ -123,11 +124,11 @@ def test_bodies_bound_a_claim_but_one_row_always_comes(stores: OpenStore, most_b
     check(stores, story)
 
 
-def test_a_claimed_row_whose_content_is_gone_comes_without_it(stores: OpenStore) -> None:
+def test_a_claimed_row_whose_content_is_gone_comes_without_it(stores: OpenStore, lose_contents: Callable[[], None]) -> None:
     async def story(world: World) -> None:
         endpoint = await world.endpoint()
         message = await world.message(endpoint)
-        await world.store.write(Forget(now=message.content_expires_at, limit=9))
+        lose_contents()
         (one,) = (await claim(world, endpoint)).claimed
         assert one.content is None
         ended = settlement(world, one.delivery, State.CANCELED, attempt=None)

@@ -1,5 +1,7 @@
 """Whole messages go when they are old, and applications when they are deleted: every row of theirs, whatever table it is in."""
 
+from collections.abc import Callable
+
 import pytest
 
 from hookwright.domain.applications import Application
@@ -107,8 +109,10 @@ def test_of_a_message_that_is_old_no_row_is_left(stores: OpenStore, tables: Read
 
 
 @pytest.mark.parametrize("created", [NOW, NOW - 30 * DAY], ids=["in its day", "in no day"])
-def test_a_message_with_a_live_delivery_stays_however_old(stores: OpenStore, tables: ReadTables, created: int) -> None:
-    """Held at a disabled endpoint, say; with what is known of it (P2)."""
+def test_a_message_with_a_live_delivery_stays_however_old(
+    stores: OpenStore, tables: ReadTables, lose_contents: Callable[[], None], created: int
+) -> None:
+    """With what is known of it (P2)."""
     kept: list[Message] = []
 
     async def story(world: World) -> None:
@@ -121,7 +125,7 @@ def test_a_message_with_a_live_delivery_stays_however_old(stores: OpenStore, tab
         for message in (live, ended):
             await world.attempt(message, other, State.SUCCESS)
         kept.extend([live, ended])
-        await forget_contents(world)
+        lose_contents()
         await remove_old(world, NOW + DAY)
         await remove_old(world, NOW + DAY)
         assert await exists(world, live)
@@ -141,7 +145,9 @@ def test_a_message_with_a_live_delivery_stays_however_old(stores: OpenStore, tab
 
 
 @pytest.mark.parametrize("created", [NOW, NOW - 30 * DAY], ids=["in its day", "in no day"])
-def test_a_message_that_stayed_goes_when_its_last_delivery_has_ended(stores: OpenStore, tables: ReadTables, created: int) -> None:
+def test_a_message_that_stayed_goes_when_its_last_delivery_has_ended(
+    stores: OpenStore, tables: ReadTables, lose_contents: Callable[[], None], created: int
+) -> None:
     kept: list[Message] = []
 
     async def story(world: World) -> None:
@@ -149,7 +155,7 @@ def test_a_message_that_stayed_goes_when_its_last_delivery_has_ended(stores: Ope
         world.now = created
         message = await world.message(endpoint)
         kept.append(message)
-        await forget_contents(world)
+        lose_contents()
         await remove_old(world, NOW + DAY)
         await world.store.write(ExpungeContent(application=world.app, message=message.id, now=world.now))
         await remove_old(world, NOW + DAY)
@@ -291,3 +297,18 @@ def test_what_was_sent_to_a_deleted_endpoint_is_shown_until_it_is_old(stores: Op
 
     check(stores, story)
     assert naming(tables(), deleted[0]) == {}
+
+
+@pytest.mark.parametrize("created", [NOW, NOW - 30 * DAY], ids=["in its day", "in no day"])
+def test_a_message_that_is_held_goes_at_its_age_like_any_other(stores: OpenStore, tables: ReadTables, created: int) -> None:
+    kept: list[Message] = []
+
+    async def story(world: World) -> None:
+        endpoint = await world.endpoint(disabled_reason="manual")
+        world.now = created
+        kept.append(await world.message(endpoint))
+        await forget_contents(world)
+        await remove_old(world, NOW + DAY)
+
+    check(stores, story)
+    assert naming(tables(), kept[0].id) == {}

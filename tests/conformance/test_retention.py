@@ -5,10 +5,11 @@ from hookwright.domain.endpoints import Endpoint
 from hookwright.domain.messages import Message
 from hookwright.domain.pages import PageRequest
 from hookwright.store.attempts import ListAttempts
-from hookwright.store.deliveries import ClaimDue, Forget
+from hookwright.store.deliveries import ClaimDue, Forget, Stats
 from hookwright.store.messages import ExpungeContent, FindMessage
 
 from .conftest import OpenStore
+from .deliveries import settle, settlement, state, stats
 from .makers import NOW, OWNER, World, check
 
 
@@ -77,7 +78,7 @@ def test_forgetting_goes_in_slices_and_a_body_stays_until_the_last_of_what_quote
         while gone := await forget(world, limit=2):
             left = (await responses(world, long)).count(b"ok")
             seen.append((gone, left, await has_content(world, long), await has_content(world, short)))
-        assert seen == [(2, 3, True, True), (2, 1, True, True), (2, 0, False, True), (1, 0, False, False)]
+        assert seen == [(2, 4, True, True), (2, 2, True, True), (2, 0, True, True), (2, 0, False, False)]
 
     check(stores, story)
 
@@ -90,5 +91,53 @@ def test_what_receivers_answered_goes_with_a_body_that_is_removed_by_request(sto
         await world.attempt(message, two, State.PENDING, due_at=NOW, response=b"")
         await world.store.write(ExpungeContent(application=world.app, message=message.id, now=world.now))
         assert await responses(world, message) == [b"EXPUNGED", b""]
+
+    check(stores, story)
+
+
+def test_what_is_held_ends_as_canceled_when_its_payload_goes(stores: OpenStore) -> None:
+    async def story(world: World) -> None:
+        endpoint = await world.endpoint(disabled_reason="manual")
+        message = await world.message(endpoint)
+        world.now = message.content_expires_at - 1
+        assert await forget(world) == 0
+        assert await state(world, message) is State.PENDING
+        world.now += 1
+        assert await forget(world) == 2
+        assert await state(world, message) is State.CANCELED
+        assert not await has_content(world, message)
+        assert await stats(world, endpoint) == Stats(canceled=1)
+
+    check(stores, story)
+
+
+def test_what_waits_is_canceled_in_slices_before_its_payload_goes(stores: OpenStore) -> None:
+    async def story(world: World) -> None:
+        endpoints = [await world.endpoint() for _ in range(5)]
+        message = await world.message(*endpoints)
+        world.now = message.content_expires_at
+        seen = []
+        while gone := await forget(world, limit=2):
+            waiting = sum([(await stats(world, endpoint)).pending for endpoint in endpoints])
+            seen.append((gone, waiting, await has_content(world, message)))
+        assert seen == [(2, 3, True), (2, 1, True), (2, 0, False)]
+
+    check(stores, story)
+
+
+def test_what_is_being_sent_ends_by_itself_and_keeps_its_payload_until_then_and_no_other_from_going(stores: OpenStore) -> None:
+    async def story(world: World) -> None:
+        endpoint = await world.endpoint()
+        sent = await world.message(endpoint)
+        delivery = await claimed(world, endpoint)
+        other = await world.message()
+        world.now = other.content_expires_at
+        while await forget(world, limit=1):
+            pass
+        assert [await has_content(world, message) for message in (sent, other)] == [True, False]
+        assert await settle(world, settlement(world, delivery, State.SUCCESS, created_at=sent.created_at)) == [True]
+        assert await forget(world) == 1
+        assert await state(world, sent) is State.SUCCESS
+        assert not await has_content(world, sent)
 
     check(stores, story)

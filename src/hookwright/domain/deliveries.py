@@ -13,7 +13,8 @@ State of a delivery, and what moves it:
     sending  -- failed, schedule goes on -------------> pending      with a later due_at
     sending  -- 410, schedule goes on ----------------> pending      and held: the endpoint is disabled with it
     sending  -- failed or 410, schedule is over ------> fail
-    sending  -- claimed without its body -------------> canceled     past its retention; no attempt is made
+    pending  -- its body goes, past its retention ----> canceled
+    sending  -- claimed without its body -------------> canceled     no attempt is made
     any live -- body expunged, or endpoint or application deleted --> canceled
 
 `sending` shows what is claimed: a process has it in memory, on the wire or in its queue; thousands can be.

@@ -14,7 +14,7 @@ from hookwright.stores.sql import removal, retention
 from hookwright.stores.sql.registry import load_sql
 
 R = TypeVar("R")
-NEWS = load_sql("news", __package__)
+NEWS, OLD_DAYS = load_sql("news", __package__), load_sql("old_days", __package__)
 LOCK = 0x53574550
 """The advisory lock of who removes ("SWEP")."""
 CLOCK = "select cast(extract(epoch from clock_timestamp()) * 1000 as bigint)"
@@ -39,8 +39,13 @@ async def maintain(connection: Any, command: Maintain) -> bool:
 
 
 async def forget(db: PostgresDb, command: Forget) -> int:
+    return await _alone(db, command, _forget, 0)
+
+
+async def _forget(db: PostgresDb, command: Forget) -> int:
+    await db.all(OLD_DAYS.by_lookups)
     gone = await db.run(NEWS.forget, {"limit": command.limit})
-    return gone + await retention.forget(db, await by_both_clocks(db.connection, command))
+    return gone + await retention.forget(db, command)
 
 
 async def remove_messages(db: PostgresDb, command: RemoveMessages) -> Place | None:

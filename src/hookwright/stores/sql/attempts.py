@@ -1,7 +1,10 @@
 """Attempts: looked up, listed, and their responses removed. They are written where deliveries are settled."""
 
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
+
+import msgspec
 
 from hookwright.domain.attempts import EXPUNGED, Attempt
 from hookwright.domain.deliveries import Key, State, Trigger
@@ -30,9 +33,10 @@ async def expunge_response(db: Db, command: ExpungeResponse) -> None:
         raise NotFound
 
 
-async def expunge_responses(db: Db, message: str, limit: int = EVERY) -> int:
-    """Remove what receivers answered to a message, at most `limit` times; how often that was."""
-    return await db.run(SQL.expunge_responses, {"message": message, "expunged": EXPUNGED, "limit": limit})
+async def expunge_responses(db: Db, messages: Sequence[str], limit: int = EVERY) -> int:
+    """Remove what receivers answered to these messages, at most `limit` times; how often that was."""
+    values = {"messages": msgspec.json.encode(messages).decode(), "expunged": EXPUNGED, "limit": limit}
+    return await db.run(SQL.expunge_responses, values)
 
 
 @reads(FindAttempt)

@@ -28,7 +28,7 @@ from hookwright.stores.sql.endpoints import endpoints_by_id
 from hookwright.stores.sql.filters import filter_values, narrows
 from hookwright.stores.sql.keysets import Keyset, budget, each, gather, keyset, replace, window
 from hookwright.stores.sql.registry import load_sql, reads, writes
-from hookwright.stores.sql.retention import remove_content
+from hookwright.stores.sql.retention import remove_contents
 from hookwright.stores.sql.statuses import candidates_at_endpoint, statuses_at_endpoint, statuses_of_message
 
 T = TypeVar("T")
@@ -42,9 +42,9 @@ async def expunge(db: Db, command: ExpungeContent) -> None:
     message = await _find(db, command.application, command.message)
     if message is None:
         raise NotFound
-    await remove_content(db, message.id)
+    await remove_contents(db, [message.id])
     await cancel(db, await db.all(SQL.live, {"message": message.id}), command.now)
-    await expunge_responses(db, message.id)  # last: attempts that were being settled meanwhile are seen now, and no more come
+    await expunge_responses(db, [message.id])  # last: attempts that were being settled meanwhile are seen now, and no more come
 
 
 @reads(FindMessage)

@@ -9,7 +9,7 @@ from hookwright import ids
 from hookwright.store.retention import Erase, Maintain, Place, RemoveMessages, RemoveRecords
 from hookwright.stores.sql.db import Db
 from hookwright.stores.sql.registry import load_sql, writes
-from hookwright.stores.sql.retention import remove_content
+from hookwright.stores.sql.retention import remove_contents
 
 SQL = load_sql("removal")
 HOUR = 3_600_000
@@ -52,7 +52,7 @@ async def _remove_message(db: Db, application: str, message: str, event_id: str 
     of = {"application": application, "message": message}
     removed = await _remove(db, (SQL.remove_attempts, SQL.remove_outcomes), of, limit)
     if removed < limit:
-        removed += await remove_content(db, message)
+        removed += await remove_contents(db, [message])
         if event_id is not None:
             removed += await db.run(SQL.remove_event_id, of | {"event_id": event_id})
         removed += await db.run(SQL.remove_message, of)

@@ -1,10 +1,13 @@
 """Removing what has expired, in slices."""
 
-from typing import Any
+from collections.abc import Sequence
+
+import msgspec
 
 from hookwright.store.deliveries import Forget
 from hookwright.stores.sql.attempts import expunge_responses
-from hookwright.stores.sql.db import Db
+from hookwright.stores.sql.db import Db, Row
+from hookwright.stores.sql.deliveries import cancel
 from hookwright.stores.sql.registry import load_sql, writes
 
 SQL = load_sql("retention")
@@ -13,24 +16,36 @@ SQL = load_sql("retention")
 @writes(Forget)
 async def forget(db: Db, command: Forget) -> int:
     expired = command.now - command.grace
-    gone = await _forget_contents(db, expired, command.limit)
+    gone = await _forget_contents(db, expired, command.now, command.limit)
     gone += await db.run(SQL.remove_keys, {"now": expired, "limit": command.limit})
     return gone + await db.run(SQL.remove_revocations, {"now": expired})
 
 
-async def _forget_contents(db: Db, now: int, limit: int) -> int:
-    """A content goes after the responses that may quote it: while it is there, the next slice finds the rest of them."""
-    messages: Any = await db.all(SQL.contents, {"now": now, "limit": limit})
-    left = limit
-    for (message,) in messages:
-        left -= await expunge_responses(db, message, left)
-        if not left:
-            break
-        await remove_content(db, message)
-        left -= 1
+async def _forget_contents(db: Db, expired: int, now: int, limit: int) -> int:
+    """Of the messages whose time has come: cancel what waits (P2), remove what was answered, and at last the contents.
+
+    In this order: a message of which nothing is live gets no more answers, and while its content is there, the next slice finds the
+    rest. One that is being sent stays whole until that has ended.
+    """
+    messages = _column(await db.all(SQL.contents, {"now": expired, "limit": limit}))
+    if not messages:
+        return 0
+    left = limit - await cancel(db, await db.all(SQL.waiting, {"messages": _json(messages), "limit": limit}), now)
+    ended = _column(await db.all(SQL.ended, {"messages": _json(messages)})) if left else []
+    if ended:
+        left -= await expunge_responses(db, ended, left)
+        left -= await remove_contents(db, ended[:left])
     return limit - left
 
 
-async def remove_content(db: Db, message: str) -> int:
-    """How many it was: one, or none."""
-    return await db.run(SQL.remove_content, {"message": message})
+async def remove_contents(db: Db, messages: Sequence[str]) -> int:
+    """How many there were."""
+    return await db.run(SQL.remove_contents, {"messages": _json(messages)})
+
+
+def _column(rows: Sequence[Row]) -> list[str]:
+    return [row[0] for row in rows]
+
+
+def _json(messages: Sequence[str]) -> str:
+    return msgspec.json.encode(messages).decode()

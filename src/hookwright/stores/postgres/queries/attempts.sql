@@ -35,3 +35,11 @@ cross join lateral (
   select * from attempts as one where one.message = found.message and one.id = found.id and one.application = :application limit 1
 ) as a
 order by a.id
+
+-- name: expunge_responses -- which they are is asked once in all days, then each is looked up in its own
+with found as materialized (
+  select message, id from attempts
+  where message in (select value from json_each(:messages)) and length(response) > 0 and response <> :expunged
+  limit :limit
+)
+update attempts a set response = :expunged, truncated = 0 from found where a.message = found.message and a.id = found.id

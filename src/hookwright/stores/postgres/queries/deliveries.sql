@@ -133,7 +133,7 @@ update endpoints set cleared_at = cast(?1 as bigint) where id in (
 
 -- name: resend_facts
 select m.organization, m.created_at,
-       exists (select 1 from contents where message = m.id),
+       exists (select 1 from contents where message = m.id for key share), -- it must not go before this round is there
        exists (select 1 from endpoints where application = m.application and id = :endpoint and deleted_at is null),
        (select max(round) from deliveries where endpoint = :endpoint and message = m.id),
        (select max(round) from outcomes where endpoint = :endpoint and message = m.id)

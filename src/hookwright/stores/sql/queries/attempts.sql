@@ -83,7 +83,9 @@ select id from attempts indexed by attempts_endpoint where endpoint = :endpoint 
 update attempts set response = :expunged, truncated = 0
 where message = :message and id = :attempt and application = :application
 
--- name: expunge_responses -- of a message; an answer without a body has nothing to remove, and goes on saying so
+-- name: expunge_responses -- of messages; an answer without a body has nothing to remove, and goes on saying so
 update attempts set response = :expunged, truncated = 0
-where message = :message and id in (
-  select id from attempts where message = :message and length(response) > 0 and response <> :expunged limit :limit)
+where (message, id) in (
+  select message, id from attempts
+  where message in (select value from json_each(:messages)) and length(response) > 0 and response <> :expunged
+  limit :limit)

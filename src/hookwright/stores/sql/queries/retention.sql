@@ -1,10 +1,20 @@
 -- What has expired, the earliest first.
 
--- name: contents
-select message from contents indexed by contents_expiry where expires_at <= :now order by expires_at limit :limit
+-- name: contents -- of messages that are not being sent at this moment
+select message from contents indexed by contents_expiry
+where expires_at <= :now and not exists (select 1 from deliveries where message = contents.message and owner <> 0)
+order by expires_at limit :limit
 
--- name: remove_content
-delete from contents where message = :message
+-- name: waiting -- live rows that nobody holds
+select endpoint, message, round from deliveries
+where message in (select value from json_each(:messages)) and owner = 0
+limit :limit
+
+-- name: ended -- messages of which nothing is live
+select value from json_each(:messages) where not exists (select 1 from deliveries where message = value)
+
+-- name: remove_contents
+delete from contents where message in (select value from json_each(:messages))
 
 -- name: remove_keys
 delete from idempotency_keys where key in (
