@@ -15,6 +15,7 @@ from hookwright.engine.services import Services
 from hookwright.errors import StoreUnavailable
 from hookwright.runtime.engine import SYSTEM, Chance, EngineOptions, run_engine
 from hookwright.store import Store
+from hookwright.store.deliveries import DueEndpoints
 from hookwright.store.endpoints import LoadEndpoint
 from hookwright.store.nodes import OpenNode, RenewLease, TakeOver
 from hookwright.stores.postgres.store import PostgresStore, open_store
@@ -208,6 +209,23 @@ def test_an_attempt_whose_preparation_outlasts_the_lease_is_not_sent(database: P
                 assert recorder.sent.empty()
                 dispatcher_of(services).lease(asyncio.get_running_loop().time() + LONG)
                 assert await asyncio.wait_for(recorder.sent.get(), LONG) == b"one"
+
+    asyncio.run(story())
+
+
+def test_what_is_accepted_without_a_lease_is_nobodys_and_is_claimed_when_there_is_one_again(database: Postgres) -> None:
+    async def story() -> None:
+        recorder = Recorder()
+        async with directly(database) as store, run_engine_without_loops(store, recorder) as services:
+            world = await world_of(store)
+            endpoint = await endpoint_of(world, services)
+            dispatcher = dispatcher_of(services)
+            dispatcher.lease(0)
+            await accept(services, b"one", world.app)
+            assert [due.endpoint for due in (await store.read(DueEndpoints())).due] == [endpoint.id]
+            assert not dispatcher._claims
+            dispatcher.lease(asyncio.get_running_loop().time() + LONG)
+            assert await asyncio.wait_for(recorder.sent.get(), LONG) == b"one"
 
     asyncio.run(story())
 

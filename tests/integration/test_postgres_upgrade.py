@@ -145,6 +145,27 @@ def test_no_node_of_an_older_release_comes_up_on_a_contracted_schema(database: s
     asyncio.run(story())
 
 
+def test_a_process_that_was_ended_and_whose_release_is_too_old_by_then_says_so_and_ends(
+    tmp_path: Path, database: str, steps: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def contract() -> None:
+        async with opening(Address(database)) as connection:
+            await schema.migrate(connection)
+            while True:
+                try:
+                    await schema.contract(connection, 0)
+                except StoreRefused:  # it has something under way
+                    continue
+                return
+
+    with server(tmp_path / "older", database) as older:
+        monkeypatch.setattr(schema, "FOLDER", steps)
+        asyncio.run(contract())
+        assert older.process is not None
+        assert older.process.wait(110) == 1
+        assert "hookwright: the database was taken over by a newer Hookwright; upgrade this process\n" in older.log()
+
+
 def test_no_node_comes_up_while_something_is_taken_away(database: str) -> None:
     async def story() -> None:
         async with open_store(database, now=SystemClock().now()) as store:

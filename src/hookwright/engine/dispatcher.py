@@ -81,10 +81,10 @@ class Dispatcher:
     def reserve(self, endpoint: str, size: int) -> bool:
         """Whether a fresh delivery of `size` bytes may be inserted as ours; it is then handed over by `admit`.
 
-        A yes takes its room at once, until `unreserve`.
+        A yes takes its room at once, until `unreserve`. Without a lease it is no: others deliver it, or we do when we have one again.
         """
         lane = self._lanes.get(endpoint)
-        if self._stopping or (lane is not None and len(lane.queue) >= self._depth(lane)):
+        if self._stopping or not self._is_leased() or (lane is not None and len(lane.queue) >= self._depth(lane)):
             return False
         return self._room.reserve(size)
 
@@ -147,9 +147,10 @@ class Dispatcher:
         self._feed()
 
     def lease(self, until: float) -> None:
-        """This process is a node until then (the loop's time), and sends nothing after it: others may by then."""
+        """This process is a node until then (the loop's time); after it it claims and sends nothing: others may by then."""
         self._leased_until = until
         self._pump()
+        self._feed()
 
     def _is_leased(self) -> bool:
         return self._leased_until == math.inf or asyncio.get_running_loop().time() < self._leased_until
@@ -324,7 +325,9 @@ class Dispatcher:
             self._starving.append(lane)
 
     def _feed(self) -> None:
-        """Claim for starving lanes, in turn, while there is room for what waited."""
+        """Claim for starving lanes, in turn, while there is room for what waited; not without a lease, which brings us here again."""
+        if not self._is_leased():
+            return
         while self._starving and not self._stopping and len(self._claims) < self._bounds.claims_at_once and self._room.for_late:
             lane = self._starving.popleft()
             lane.starving = False

@@ -23,7 +23,7 @@ from collections.abc import Awaitable, Callable
 
 from hookwright.clock import Clock
 from hookwright.engine.herald import Deliverer
-from hookwright.errors import StoreError
+from hookwright.errors import StoreError, StoreRefused
 from hookwright.store import Store
 from hookwright.store.nodes import OpenNode, RenewLease, TakeOver
 
@@ -47,11 +47,15 @@ class Membership:
         self._patient_until = -math.inf
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Until cancelled. Raises StoreRefused when this process cannot become a node again: its release is too old for the schema."""
         self._patient_until = asyncio.get_running_loop().time() + self._chance
-        async with asyncio.TaskGroup() as both:
-            both.create_task(self._keep_on(self.beat, BEAT_SECONDS, "renewing the lease of this process"))
-            both.create_task(self._keep_on(self.look_after_others, LOOK_SECONDS, "looking for processes that are gone"))
+        try:
+            async with asyncio.TaskGroup() as both:
+                both.create_task(self._keep_on(self.beat, BEAT_SECONDS, "renewing the lease of this process"))
+                both.create_task(self._keep_on(self.look_after_others, LOOK_SECONDS, "looking for processes that are gone"))
+        except* StoreRefused as refused:
+            refusal = refused.exceptions[0]
+        raise refusal
 
     async def _keep_on(self, work: Callable[[], Awaitable[None]], pause: float, what: str) -> None:
         """An outage is two lines of the log."""
@@ -59,6 +63,8 @@ class Membership:
         while True:
             try:
                 await work()
+            except StoreRefused:
+                raise
             except StoreError as error:
                 if not failing:
                     log.error("%s fails and is tried again: %s", what, error)
@@ -73,7 +79,7 @@ class Membership:
             await asyncio.sleep(AGAIN_SECONDS if failing else pause)
 
     async def beat(self) -> None:
-        """Renew; or begin again as another node. Raises StoreUnavailable."""
+        """Renew; or begin again as another node. Raises StoreUnavailable, StoreRefused."""
         began = asyncio.get_running_loop().time()
         try:
             alive = await self._store.write(RenewLease(owner=self._dispatcher.owner, within=self._lease_ms / 3000))

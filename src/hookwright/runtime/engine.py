@@ -60,9 +60,12 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 @contextlib.asynccontextmanager
 async def run_engine(
-    store: Store, sender: Sender, vault: Vault, options: EngineOptions, chance: Chance = SYSTEM
+    store: Store, sender: Sender, vault: Vault, options: EngineOptions, chance: Chance = SYSTEM, stop: Callable[[], object] = lambda: None
 ) -> AsyncIterator[Services]:
-    """The engine at work on `store`, for the length of a block; it leaves nothing owned behind."""
+    """The engine at work on `store`, for the length of a block; it leaves nothing owned behind.
+
+    It calls `stop` when it cannot go on: then the block is to end, and StoreRefused is raised at its end.
+    """
     clock, minter = chance.clock, Minter(chance.entropy)
     secrets = Secrets(vault)
     directory = Directory(store, secrets)
@@ -77,7 +80,7 @@ async def run_engine(
         return Dispatcher(store=store, directory=directory, executor=executor, clock=clock, owner=owner, bounds=options.bounds, tell=tell)
 
     async with contextlib.AsyncExitStack() as stack:
-        dispatcher = await stack.enter_async_context(_node(store, clock, options, wakeups, deliverer))
+        dispatcher = await stack.enter_async_context(_node(store, clock, options, wakeups, deliverer, stop))
         replays = Replays(store=store, dispatcher=dispatcher, clock=clock, minter=minter, begin=called.set)
         janitor = Janitor(store=store, dispatcher=dispatcher, replays=replays, clock=clock, called=called, keep_ms=options.keep_ms)
         news = Follower(store=store, directory=directory, dispatcher=dispatcher)
@@ -101,9 +104,12 @@ async def run_engine(
 
 @contextlib.asynccontextmanager
 async def _node(
-    store: Store, clock: Clock, options: EngineOptions, wakeups: Wakeups, deliverer: Callable[[int], Deliverer]
+    store: Store, clock: Clock, options: EngineOptions, wakeups: Wakeups, deliverer: Callable[[int], Deliverer], stop: Callable[[], object]
 ) -> AsyncIterator[Deliverer]:
-    """A node at work: it takes over what is nobody's (at once, if it is alone), and leaves nothing owned behind."""
+    """A node at work: it takes over what is nobody's (at once, if it is alone), and leaves nothing owned behind.
+
+    Calls `stop` when it can be none any more, and raises StoreRefused in the end.
+    """
     began = asyncio.get_running_loop().time()
     owner = await store.write(OpenNode(now=clock.now()))
     if options.lease is None:
@@ -114,6 +120,7 @@ async def _node(
         dispatcher.lease(began + options.lease)
         membership = Membership(store=store, dispatcher=dispatcher, clock=clock, lease_ms=round(options.lease * 1000))
         member = [asyncio.create_task(membership.run())]
+        member[0].add_done_callback(lambda task: None if task.cancelled() else stop())
     try:
         await dispatcher.look_again()  # it begins to deliver: if it fails half-way, that is stopped too
         yield dispatcher
@@ -124,6 +131,9 @@ async def _node(
             await store.write(CloseNode(owner=dispatcher.owner))
             if options.lease is not None:
                 await wakeups.last_word()
+    for task in member:
+        if not task.cancelled():
+            task.result()
 
 
 async def _end(loops: list[asyncio.Task[None]]) -> None:

@@ -39,7 +39,7 @@ async def run_application(settings: Settings, stop: asyncio.Event) -> AsyncItera
             read_limit=settings.response_read_bytes,
         )
         try:
-            async with run_engine(store, sender, vault, engine_options(settings)) as services:
+            async with run_engine(store, sender, vault, engine_options(settings), stop=stop.set) as services:
                 # Attempts and requests under way have their grace at the same time, not one after the other.
                 stopping = asyncio.create_task(_stop_attempts(services, stop, settings.shutdown_grace))
                 faces = await asyncio.to_thread(_load_faces)
