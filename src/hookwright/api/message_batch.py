@@ -22,7 +22,7 @@ from hookwright.api.message_new import MessageIn, decode, decode_message, payloa
 from hookwright.api.timestamps import rfc3339
 from hookwright.domain.credentials import Principal
 from hookwright.engine.credentials import Credentials
-from hookwright.engine.ingest import NewMessage, Some
+from hookwright.engine.ingest import BatchResults, NewMessage
 from hookwright.engine.services import Services
 from hookwright.errors import CallerError, Invalid, NotFound, Problem, StoreUnavailable
 from hookwright.store import Once, Remembered
@@ -100,27 +100,29 @@ class CreateBatchRoute:
         status = 202 if all(isinstance(one, _Accepted) for one in shown) else 207
         await respond(send, status, _encode(_BatchOut(shown)), replayed=repeated)
 
-    def _once(self, scope: Scope, principal: Principal, body: bytes) -> Once[Some] | None:
+    def _once(self, scope: Scope, principal: Principal, body: bytes) -> Once[BatchResults] | None:
         key = single(scope["headers"], b"idempotency-key")
         return None if key is None else once_of(
             key=key, principal=principal, method="POST", path=scope["path"], query=b"", body=body,
             now=self._services.clock.now(), remember=_remember,
         )  # fmt: skip
 
-    async def _accept(self, loaded: LoadedApplication, news: list[NewMessage], once: Once[Some] | None) -> tuple[list[_Kept], bool]:
+    async def _accept(
+        self, loaded: LoadedApplication, new_messages: list[NewMessage], once: Once[BatchResults] | None
+    ) -> tuple[list[_Kept], bool]:
         """What became of each, and whether all of it was so before. Raises StoreUnavailable and NotFound when nothing was
         kept, Invalid for a key that was used for another batch.
         """
         kept: list[_Kept] = []
-        repeated = bool(news)
-        while len(kept) < len(news):
+        repeated = bool(new_messages)
+        while len(kept) < len(new_messages):
             try:
-                some = await self._services.ingest.accept_some(loaded, news[len(kept) :], once and _of_part(once, len(kept)))
+                some = await self._services.ingest.accept_some(loaded, new_messages[len(kept) :], once and _of_part(once, len(kept)))
             except (StoreUnavailable, NotFound) as error:
                 if not kept:
                     raise
                 refused = _refused(error) if isinstance(error, NotFound) else _Refused(503, "unavailable", f"Nothing was stored: {error}")
-                return kept + [_Kept(refused=refused)] * (len(news) - len(kept)), False
+                return kept + [_Kept(refused=refused)] * (len(new_messages) - len(kept)), False
             repeated = repeated and isinstance(some, Remembered)
             kept += _remembered.decode(some.answer) if isinstance(some, Remembered) else _kept(some)
         return kept, repeated
@@ -138,16 +140,16 @@ def _read(raw: msgspec.Raw, place: int) -> _Read | Invalid:
         return Invalid(*problems)
 
 
-def _of_part(once: Once[Some], first: int) -> Once[Some]:
+def _of_part(once: Once[BatchResults], first: int) -> Once[BatchResults]:
     """A key of its own for each part, named by its first message: what was kept of a batch is remembered even if the rest was not."""
     return msgspec.structs.replace(once, key=hashlib.sha256(once.key + first.to_bytes(4, "big")).digest())
 
 
-def _remember(results: Some) -> bytes:
+def _remember(results: BatchResults) -> bytes:
     return _encode(_kept(results))
 
 
-def _kept(results: Some) -> list[_Kept]:
+def _kept(results: BatchResults) -> list[_Kept]:
     return [_Kept(one.message.id, one.message.created_at) if isinstance(one, Created) else _Kept(refused=_refused(one)) for one in results]
 
 

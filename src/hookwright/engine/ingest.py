@@ -21,7 +21,7 @@ MOST_AT_ONCE = 100
 MOST_ROWS_AT_ONCE = 500
 """Bounds of one transaction of `accept_some`; a single message may exceed the second."""
 
-Some = tuple[Created | CallerError, ...]
+BatchResults = tuple[Created | CallerError, ...]
 
 
 class NewMessage(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,22 +53,24 @@ class Ingest:
         """As `accept`, to this endpoint alone, whatever its filters: for examples that a person asks for."""
         return await self._commit(loaded, new, [endpoint], once)
 
-    async def accept_some(self, loaded: LoadedApplication, news: Sequence[NewMessage], once: Once[Some] | None = None) -> Some | Remembered:
-        """As `accept`, for the first of `news`: as many as one transaction should hold, and what became of each.
+    async def accept_some(
+        self, loaded: LoadedApplication, new_messages: Sequence[NewMessage], once: Once[BatchResults] | None = None
+    ) -> BatchResults | Remembered:
+        """As `accept`, for the first of `new_messages`: as many as one transaction should hold, and what became of each.
 
         Raises StoreUnavailable, and Invalid as `accept`. What was remembered tells how many messages that was.
         """
         commands: list[CreateMessage] = []
         rows = 0
         try:
-            for new in news[:MOST_AT_ONCE]:
+            for new in new_messages[:MOST_AT_ONCE]:
                 endpoints = fan_out(new.event_type, new.channels, loaded.endpoints)
                 rows += 1 + len(endpoints)
                 if commands and rows > MOST_ROWS_AT_ONCE:
                     break
                 commands.append(self._command(loaded, new, endpoints))
 
-            def committed(results: Some) -> None:
+            def committed(results: BatchResults) -> None:
                 for command, result in zip(commands, results, strict=True):
                     if isinstance(result, Created):
                         self._hand_over(command.content)(result)

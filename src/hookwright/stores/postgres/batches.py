@@ -39,11 +39,11 @@ class Batches(Generic[C]):
     def submit(self, command: C, once: Once[Any] | None, on_commit: Callable[[Any], None] | None) -> "asyncio.Future[Any]":
         """The future of the command's result; it is set after the commit."""
         loop = asyncio.get_running_loop()
-        item = Item(command, once, on_commit=on_commit, answer=loop.create_future())
+        item = Item(command, once, on_commit=on_commit, waiter=loop.create_future())
         self._waiting.append(item)
         if self._running is None:
             self._running = loop.create_task(self._run())
-        return item.answer
+        return item.waiter
 
     async def drain(self) -> None:
         """Wait until nothing is waiting or under way."""

@@ -33,7 +33,7 @@ class Item(Asked[C], kw_only=True):
     """One command of a group, for which somebody waits."""
 
     on_commit: Callable[[Any], None] | None
-    answer: "asyncio.Future[Any]"
+    waiter: "asyncio.Future[Any]"
 
 
 def cut_group(waiting: deque[Item[C]], most_rows: int) -> list[Item[C]]:
@@ -51,12 +51,12 @@ def answer(item: Item[Any]) -> None:
     if item.error is not None:
         if not isinstance(item.error, CallerError | StoreUnavailable):
             log.error("command %s failed", type(item.command).__name__, exc_info=item.error)
-        if not item.answer.done():
-            item.answer.set_exception(item.error)
+        if not item.waiter.done():
+            item.waiter.set_exception(item.error)
     elif not item.left:
         tell(item.command, item.on_commit, item.result)
-        if not item.answer.done():
-            item.answer.set_result(item.result)
+        if not item.waiter.done():
+            item.waiter.set_result(item.result)
 
 
 def tell(command: Command[Any], on_commit: Callable[[Any], None] | None, result: Any) -> None:
@@ -72,5 +72,5 @@ def tell(command: Command[Any], on_commit: Callable[[Any], None] | None, result:
 def refuse(items: list[Item[C]], error: StoreUnavailable) -> None:
     """Nothing of the group was kept."""
     for item in items:
-        if not item.answer.done():
-            item.answer.set_exception(error)
+        if not item.waiter.done():
+            item.waiter.set_exception(error)

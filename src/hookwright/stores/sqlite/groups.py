@@ -65,11 +65,11 @@ class Groups:
 
     def submit(self, command: Command[Any], once: Once[Any] | None, on_commit: Callable[[Any], None] | None) -> "asyncio.Future[Any]":
         """The future of the command's result; it is set after the commit."""
-        item = Item(command, once, on_commit=on_commit, answer=self._loop.create_future())
+        item = Item(command, once, on_commit=on_commit, waiter=self._loop.create_future())
         self._waiting.append(item)
         if self._running is None:
             self._running = self._loop.create_task(self._run())
-        return item.answer
+        return item.waiter
 
     async def drain(self) -> None:
         """Wait until nothing is waiting or under way."""
