@@ -159,6 +159,20 @@ def test_slices_cover_all_of_it_once_whatever_their_size(stores: OpenStore, limi
     check(stores, story)
 
 
+def test_a_slice_of_several_recovers_is_no_larger_than_one_of_a_single_one(stores: OpenStore) -> None:
+    async def story(world: World) -> None:
+        endpoints = [await world.endpoint() for _ in range(3)]
+        for number, endpoint in enumerate(endpoints):
+            await failed(world, endpoint, 4)
+            await begin(world, endpoint, task=f"qtask_{number}")
+        await carry_on(world, limit=6)
+        assert await world.under_way() == 6
+        await finish(world, limit=6)
+        assert await world.under_way() == 12
+
+    check(stores, story)
+
+
 def test_a_recover_goes_on_after_reopening_where_it_was_and_doubles_nothing(stores: OpenStore) -> None:
     async def story() -> None:
         async with stores() as store:

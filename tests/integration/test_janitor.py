@@ -3,10 +3,16 @@
 import asyncio
 import time
 from pathlib import Path
+from typing import Any
 
+from hookwright.engine.slices import SLICE
 from hookwright.runtime.engine import DAY_MS, EngineOptions, run_engine
+from hookwright.store import Command, Store
 from hookwright.store.applications import DeleteApplication
+from hookwright.store.deliveries import CancelDeliveries, ContinueRecovers, Forget, StartRecover
 from hookwright.store.messages import FindMessage
+from hookwright.store.retention import Erase, RemoveMessages, RemoveRecords
+from hookwright.stores.sqlite.groups import ROWS_AT_ONCE
 from hookwright.stores.sqlite.store import open_store
 from hookwright.vault import Vault
 from tests.conformance.makers import ORG, World
@@ -38,3 +44,41 @@ def wait_until_gone(path: Path, *idents: str) -> None:
     while naming(sqlite_tables(path), *idents):
         assert time.monotonic() < until
         time.sleep(0.05)
+
+
+class Weighing:
+    """A store that notes how many rows each command says it may change; `seen` is set when those that go in slices have come."""
+
+    SLICES = (ContinueRecovers, CancelDeliveries, Forget, RemoveMessages, RemoveRecords, Erase)
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.weights: dict[type, int] = {}
+        self.seen = asyncio.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def write(self, command: Command[Any], **options: Any) -> Any:
+        if isinstance(command, self.SLICES):
+            self.weights[type(command)] = command.weight
+        if len(self.weights) == len(self.SLICES):
+            self.seen.set()
+        return await self._store.write(command, **options)
+
+
+def test_no_slice_of_what_goes_on_in_the_background_keeps_the_loop_or_a_group_for_long(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with open_store(tmp_path / "a.db") as store:
+            world = World(store)
+            await world.application()
+            endpoint = await world.endpoint()
+            await store.write(StartRecover(task="qtask_1", application=world.app, endpoint=endpoint.id, since=0, until=1, now=world.now))
+            weighing: Any = Weighing(store)
+            async with run_engine(weighing, Recorder(), Vault({"k1": bytes(32)}, "k1", bytes), EngineOptions(keep_ms=90 * DAY_MS)):
+                async with asyncio.timeout(60):
+                    await weighing.seen.wait()
+            assert set(weighing.weights.values()) == {SLICE}
+            assert SLICE <= ROWS_AT_ONCE
+
+    asyncio.run(run())

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from hookwright.clock import Clock
 from hookwright.engine.herald import Deliverer
 from hookwright.engine.replays import Replays
+from hookwright.engine.slices import SLICE
 from hookwright.errors import StoreUnavailable
 from hookwright.store import Store
 from hookwright.store.deliveries import CancelDeliveries, Forget
@@ -19,14 +20,11 @@ from hookwright.store.retention import Erase, Maintain, Place, RemoveMessages, R
 
 log = logging.getLogger(__name__)
 EVERY_SECONDS = 10.0
-SLICE = 500
 SLICES_A_ROUND = 50
 GRACE_MS = 600_000
 """What has expired is removed so much later: by then every attempt that ended before is settled, and its answer found."""
 PAUSE_SECONDS = 0.02
 """Between slices, so that they are a small share of what the database does."""
-REMOVED = 100
-"""Rows of a slice that removes: a few milliseconds, and no group commit waits for more."""
 SETTLED_MS = 60_000
 """What was deleted so long ago is changed by no request any more that began before."""
 OLDER_MS = 2 * GRACE_MS
@@ -113,7 +111,7 @@ class Janitor:
         before = self._before(now)
         if before is None or (self._passed is not None and moment - self._passed < PASS_SECONDS):
             return False
-        self._place = await self._store.write(RemoveMessages(now=now, before=before, after=self._place or Place(), limit=REMOVED))
+        self._place = await self._store.write(RemoveMessages(now=now, before=before, after=self._place or Place(), limit=SLICE))
         if self._place is None:
             self._passed = moment
         return self._place is not None
@@ -121,8 +119,8 @@ class Janitor:
     async def _remove_records(self) -> bool:
         now = self._clock.now()
         before = self._before(now)
-        return before is not None and await self._store.write(RemoveRecords(now=now, before=before, limit=REMOVED)) > 0
+        return before is not None and await self._store.write(RemoveRecords(now=now, before=before, limit=SLICE)) > 0
 
     async def _erase(self) -> bool:
         now = self._clock.now()
-        return await self._store.write(Erase(now=now, before=now - SETTLED_MS, old=self._before(now), limit=REMOVED)) > 0
+        return await self._store.write(Erase(now=now, before=now - SETTLED_MS, old=self._before(now), limit=SLICE)) > 0

@@ -9,11 +9,10 @@ from collections.abc import Callable
 from hookwright.clock import Clock
 from hookwright.domain.deliveries import Delivery
 from hookwright.engine.herald import Deliverer
+from hookwright.engine.slices import SLICE
 from hookwright.ids import Minter
 from hookwright.store import Once, Remembered, Store
 from hookwright.store.deliveries import ContinueRecovers, OpenRecovers, Resend, StartRecover
-
-SLICE = 200
 
 
 class Replays:

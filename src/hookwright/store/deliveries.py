@@ -124,6 +124,10 @@ class CancelDeliveries(Command[int], frozen=True, kw_only=True):
     now: int
     limit: int
 
+    @property
+    def weight(self) -> int:
+        return self.limit
+
 
 class Resend(Command[Delivery], frozen=True, kw_only=True):
     """Add a round with a live, unowned row of its own, due now. Raises NotFound, BadRequest `missing_payload`."""
@@ -147,13 +151,17 @@ class StartRecover(Command[None], frozen=True, kw_only=True):
 
 
 class ContinueRecovers(Command[list[str]], frozen=True, kw_only=True):
-    """One slice of every open task: look at up to `limit` outcomes each, add rounds for those that failed and never
+    """One slice of every open task: look at up to `limit` messages together, add rounds for those that failed and never
     succeeded and have nothing live, and move the task's mark. The answer names the endpoints that have new rows;
     a task whose range is done is closed. `OpenRecovers` says whether there is more.
     """
 
     now: int
     limit: int
+
+    @property
+    def weight(self) -> int:
+        return self.limit
 
 
 class OpenRecovers(Query[int], frozen=True, kw_only=True):
@@ -191,3 +199,7 @@ class Forget(Command[int], frozen=True, kw_only=True):
     now: int
     grace: int = 0
     limit: int
+
+    @property
+    def weight(self) -> int:
+        return self.limit

@@ -34,14 +34,15 @@ async def open_recovers(db: Db, query: OpenRecovers) -> int:
 @writes(ContinueRecovers)
 async def continue_recovers(db: Db, command: ContinueRecovers) -> list[str]:
     touched: set[str] = set()
-    tasks: Any = await db.all(SQL.open_tasks, (TASKS_PER_SLICE,))
+    tasks: Any = await db.all(SQL.open_tasks, (min(TASKS_PER_SLICE, command.limit),))
+    share = command.limit // max(1, len(tasks))
     for task, application, endpoint, after, until in tasks:
         alive = await db.first(SQL.endpoint_alive, (application, endpoint)) is not None
-        rows: Any = await db.all(SQL.candidates, (endpoint, after, until, command.limit)) if alive else []
+        rows: Any = await db.all(SQL.candidates, (endpoint, after, until, share)) if alive else []
         for row in rows:
             if await _again(db, command, application, endpoint, row):
                 touched.add(endpoint)
-        finished = len(rows) < command.limit
+        finished = len(rows) < share
         mark = rows[-1][0] + "0" if rows else after  # the smallest text after that message's id
         await db.run(SQL.move_mark, (mark, command.now if finished else None, task))
     return sorted(touched)
