@@ -237,6 +237,25 @@ def test_who_waits_for_the_migration_of_another_says_so(database: str, caplog: p
     asyncio.run(story())
 
 
+def test_a_start_that_waits_for_the_migration_of_another_ends_when_it_is_told_to(tmp_path: Path, database: str) -> None:
+    async def story() -> None:
+        migrating = await asyncpg.connect(database)
+        async with migrating.transaction():
+            await migrating.execute(f"select pg_advisory_xact_lock({schema.LOCK})")
+            waiting = server(tmp_path / "waiting", database)
+            waiting.spawn()
+            try:
+                while not await migrating.fetchval("select count(*) from pg_locks where locktype = 'advisory' and not granted"):
+                    pass
+                assert waiting.stop() == 0, waiting.log()
+            finally:
+                waiting.kill()
+            assert "Traceback" not in waiting.log()
+        await migrating.close()
+
+    asyncio.run(story())
+
+
 def test_processes_that_start_at_the_same_moment_take_each_step_once(database: str) -> None:
     async def story() -> None:
         await asyncio.gather(*(opened(database) for _ in range(4)))

@@ -9,9 +9,9 @@ import asyncio
 import contextlib
 import gc
 import resource
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 from hookwright.config import Settings
 from hookwright.engine.services import Services
@@ -20,15 +20,22 @@ from hookwright.runtime.engine import engine_options, run_engine
 from hookwright.runtime.keys import check_ring, configured_secrets, find_keys, open_vault
 from hookwright.senders.http import HttpSender
 
+T = TypeVar("T")
+
+
+class Stopped(Exception):
+    """It was asked to stop before its database was open."""
+
 
 @contextlib.asynccontextmanager
 async def run_application(settings: Settings, stop: asyncio.Event) -> AsyncIterator[Any]:
     """The ASGI application over a running engine, which begins nothing new once `stop` is set.
 
-    Raises StoreRefused, ConfigurationError.
+    Raises StoreRefused, ConfigurationError, Stopped.
     """
     configured_secrets(settings)  # before the schema is touched
-    async with open_database(settings, serving=True) as store:
+    async with contextlib.AsyncExitStack() as opened:
+        store = await _unless(stop, opened.enter_async_context(open_database(settings, serving=True)))
         keys = await find_keys(settings, store)
         vault = open_vault(keys.encryption_keys)
         await check_ring(settings, store, vault)
@@ -51,6 +58,21 @@ async def run_application(settings: Settings, stop: asyncio.Event) -> AsyncItera
                     await asyncio.wait([stopping])
         finally:
             await sender.close()
+
+
+async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T:
+    """The result of `work`, which may wait for as long as another process migrates. Raises Stopped if `stop` is set before."""
+    working, stopped = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait([working, stopped], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopped.cancel()
+        if not working.done():
+            working.cancel()
+            await asyncio.wait([working])
+    if working.cancelled():
+        raise Stopped
+    return working.result()
 
 
 async def _stop_attempts(services: Services, stop: asyncio.Event, grace: float) -> None:
@@ -91,6 +113,11 @@ async def serve(settings: Settings, stop: asyncio.Event, ready: Callable[[int], 
     Raises StoreRefused, ConfigurationError.
     """
     allow_open_files(settings.open_files)
+    with contextlib.suppress(Stopped):
+        await _serve(settings, stop, ready, shared=shared)
+
+
+async def _serve(settings: Settings, stop: asyncio.Event, ready: Callable[[int], None], *, shared: bool) -> None:
     async with run_application(settings, stop) as app:
         from hookwright.api.server import serve as serve_http  # loaded by now, see `_load_faces`
 
