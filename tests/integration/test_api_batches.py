@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
+from hookwright.api import message_batch
 from tests.harness import Receiver
 from tests.integration.api import Api, code, fresh, problems
 from tests.integration.deliveries import endpoint, message, settled
@@ -23,7 +24,7 @@ def batch(api: Api, *messages: Any, key: str | None = None, **fields: Any) -> ht
 
 
 def stored(api: Api) -> list[str]:
-    return [found["id"] for found in reversed(api.ok("GET", "/app/a/msg")["data"])]
+    return [found["id"] for found in reversed(api.ok("GET", "/app/a/msg", params={"limit": 250})["data"])]
 
 
 def test_all_are_committed_and_answered_in_their_order(api: Api) -> None:
@@ -96,6 +97,25 @@ def test_a_batch_of_the_wrong_shape_is_refused_as_a_whole(api: Api, messages: An
 
 def test_the_largest_batch_is_accepted(api: Api) -> None:
     assert len(batch(api, *[one()] * 500).json()["data"]) == 500
+
+
+def test_what_is_beyond_the_deliveries_of_one_batch_is_refused_and_kept_when_the_batch_is_sent_again(
+    api: Api, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(message_batch, "MAX_DELIVERIES", 8)
+    for _ in range(9):
+        endpoint(api, receiver, disabled=True)
+    messages = [one(payload={"n": n}) for n in range(120)]  # parts of 50 messages, 450 deliveries each
+    first = batch(api, *messages, key="k")
+    assert first.status_code == 207
+    items = first.json()["data"]
+    assert [item["status"] for item in items] == [202] * 50 + [413] * 70
+    assert items[50]["code"] == "payload_too_large" and "as many as one batch may make" in items[50]["detail"]
+    assert len(stored(api)) == 50
+    second, third = batch(api, *messages, key="k"), batch(api, *messages, key="k")
+    assert [answer.status_code for answer in (second, third)] == [207, 202]
+    assert [item["id"] for item in third.json()["data"]] == stored(api)
+    assert third.json()["data"][:50] == items[:50]
 
 
 def test_an_application_can_come_with_its_first_batch(api: Api) -> None:

@@ -24,13 +24,19 @@ from hookwright.domain.credentials import Principal
 from hookwright.engine.credentials import Credentials
 from hookwright.engine.ingest import BatchResults, NewMessage
 from hookwright.engine.services import Services
-from hookwright.errors import CallerError, Invalid, NotFound, Problem, StoreUnavailable
+from hookwright.errors import CallerError, Invalid, NotFound, PayloadTooLarge, Problem, StoreUnavailable
 from hookwright.store import Once, Remembered
 from hookwright.store.endpoints import LoadedApplication
 from hookwright.store.messages import Created
 
 PATH = "/api/v1/app/{app_id}/msg/batch"
 MAX_MESSAGES = 500
+MAX_DELIVERIES = 100_000
+"""Of one request, some seconds of a database's work; the part of the batch that reaches it is the last that is kept."""
+_ENOUGH = PayloadTooLarge(
+    f"Nothing was stored: the messages before this one are {MAX_DELIVERIES} deliveries, as many as one batch may make."
+    " Send the rest in another, or the whole again with its idempotency key"
+)
 
 
 class _BatchIn(msgspec.Struct):
@@ -115,16 +121,23 @@ class CreateBatchRoute:
         """
         kept: list[_Kept] = []
         repeated = bool(new_messages)
-        while len(kept) < len(new_messages):
+        deliveries = 0
+        while left := len(new_messages) - len(kept):
+            if deliveries >= MAX_DELIVERIES:
+                return kept + [_Kept(refused=_refused(_ENOUGH))] * left, False
             try:
                 some = await self._services.ingest.accept_some(loaded, new_messages[len(kept) :], once and _of_part(once, len(kept)))
             except (StoreUnavailable, NotFound) as error:
                 if not kept:
                     raise
                 refused = _refused(error) if isinstance(error, NotFound) else _Refused(503, "unavailable", f"Nothing was stored: {error}")
-                return kept + [_Kept(refused=refused)] * (len(new_messages) - len(kept)), False
-            repeated = repeated and isinstance(some, Remembered)
-            kept += _remembered.decode(some.answer) if isinstance(some, Remembered) else _kept(some)
+                return kept + [_Kept(refused=refused)] * left, False
+            if isinstance(some, Remembered):
+                kept += _remembered.decode(some.answer)
+            else:
+                kept += _kept(some)
+                deliveries += sum(len(one.deliveries) for one in some if isinstance(one, Created))
+                repeated = False
         return kept, repeated
 
 
