@@ -17,7 +17,7 @@ from bench.growth.operations import operations
 from bench.growth.shapes import BIG, Shape, shape
 from hookwright.domain.organizations import DEFAULT_ORGANIZATION as ORG
 from hookwright.store import Query
-from hookwright.store.deliveries import ClaimDue, DueEndpoints
+from hookwright.store.deliveries import ClaimDue, DueEndpoints, EndpointStats
 from hookwright.store.endpoints import LoadApplication
 from hookwright.stores.postgres import deliveries as postgres_deliveries
 from hookwright.stores.postgres.connections import SESSION
@@ -150,6 +150,24 @@ def test_a_claim_looks_at_what_it_takes_however_much_is_due_on_postgresql() -> N
         assert costs[1][0] <= costs[0][0] + 2
         assert costs[1][1] <= costs[0][1] + 2
         assert costs[1][1] <= 20 * LIMIT
+
+
+def test_statistics_look_once_at_what_waits_and_at_no_outcome_of_it_on_postgresql() -> None:
+    async def cost(database: str, waiting: int) -> dict[str, int]:
+        filled = await fill(database, shape(500), _quiet, NOW)
+        place = filled.registered.applications[BIG], filled.registered.endpoints[BIG][0]
+        async with opened(database, NOW - DAY_MS, NOW) as insert:
+            await add_backlog(insert, [place], waiting, NOW)
+        connection = await asyncpg.connect(database, server_settings=SESSION)
+        try:
+            asked = EndpointStats(application=place[0], endpoint=place[1], since=0, until=NOW + DAY_MS)
+            return dict(await count_on_postgres(connection, asked))
+        finally:
+            await connection.close()
+
+    with running_postgres() as server:
+        server.execute("create database waiting")
+        assert 500 <= asyncio.run(cost(server.url("waiting"), 500))["stats.live"] <= 600
 
 
 DISABLE = "update endpoints set disabled_reason = 'manual'"

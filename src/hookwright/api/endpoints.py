@@ -35,7 +35,8 @@ from hookwright.store.endpoints import CreateEndpoint, DeleteEndpoint, FindEndpo
 
 router = APIRouter(tags=["Endpoint"], responses=documented())
 PATH = "/app/{app_id}/endpoint/{endpoint_id}"
-DEFAULT_STATS_MS = 28 * 86_400_000
+HOUR = 3_600_000
+DEFAULT_STATS_HOURS = 28 * 24
 EndpointId = Annotated[str, Path(description="The endpoint's id or uid", examples=["unique-endpoint-identifier"])]
 
 
@@ -196,15 +197,25 @@ async def stats(
     request: Request,
     caller: Annotated[Caller, App("endpoint:read")],
     endpoint_id: EndpointId,
-    since: Annotated[Time | None, Query(description="Messages created at this time or later; 28 days before `until` if left out")] = None,
+    since: Annotated[
+        Time | None, Query(description="Messages created at this time or later; the full hour 28 days before `until` if left out")
+    ] = None,
     until: Annotated[Time | None, Query(description="Messages created before this time; now if left out")] = None,
 ) -> Any:
     services, application = services_of(request), caller.application.id
     endpoint = await endpoint_for(services, application, endpoint_id)
-    # A message that was created in this very millisecond is counted too.
-    end = services.clock.now() + 1 if until is None else until
-    begin = end - DEFAULT_STATS_MS if since is None else since
-    if begin > end:
-        raise BadRequest("since is later than until", code="invalid_range")
+    begin, end = stats_range(since, until, services.clock.now())
     numbers = await services.store.read(EndpointStats(application=application, endpoint=endpoint.id, since=begin, until=end))
     return EndpointStatsOut(**msgspec.structs.asdict(numbers))
+
+
+def stats_range(since: int | None, until: int | None, now: int) -> tuple[int, int]:
+    """What to count, in Unix ms; whole hours where nothing else was asked for, as these are counted already.
+
+    There is nothing newer than now, so an end that is not past lies at the end of its hour as well. Raises BadRequest.
+    """
+    end = now + 1 if until is None else until
+    begin = (end // HOUR - DEFAULT_STATS_HOURS) * HOUR if since is None else since
+    if begin > end:
+        raise BadRequest("since is later than until", code="invalid_range")
+    return begin, -(-end // HOUR) * HOUR if end > now else end

@@ -179,7 +179,10 @@ class Stats(msgspec.Struct, frozen=True):
 
 
 class EndpointStats(Query[Stats], frozen=True, kw_only=True):
-    """Messages created in [since, until) by their headline status at this endpoint (Unix ms)."""
+    """Messages created in [since, until) by their headline status at this endpoint (Unix ms).
+
+    Reads one row for each whole hour, all that ended of the hour's parts at either end, and what is live.
+    """
 
     application: str
     endpoint: str

@@ -10,11 +10,13 @@ from (
   group by message
 ) as ended
 
--- name: live
+-- name: live -- with other rounds looked up only where there are any
 select sending, ended, count(*)
 from (
   select bool_or(d.owner <> 0) as sending,
-         (select min(o.state) from outcomes as o where o.endpoint = d.endpoint and o.message = d.message) as ended
+         case when bool_or(d.replayed)
+           then (select min(o.state) from outcomes as o where o.endpoint = d.endpoint and o.message = d.message)
+         end as ended
   from deliveries as d
   where d.endpoint = :endpoint and d.message >= :low and d.message < :high
   group by d.endpoint, d.message
