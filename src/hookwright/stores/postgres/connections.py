@@ -139,5 +139,4 @@ class Lines:
                 self._idle.append(line)
 
     async def close(self) -> None:
-        for line in self._all:
-            await line.close()
+        await asyncio.gather(*(line.close() for line in self._all))

@@ -192,9 +192,8 @@ class PostgresStore:
 
     async def close(self) -> None:
         await self._messages.drain()
-        await self._ear.close()
-        for closing in (self._accepting, self._settling, self._renewing, self._changes, self._bulk, self._lists, self._urgent):
-            await closing.close()
+        parts = self._ear, self._accepting, self._settling, self._renewing, self._changes, self._bulk, self._lists, self._urgent
+        await asyncio.gather(*(part.close() for part in parts))  # each takes its time when nobody answers
 
 
 async def _translated(work: Awaitable[R], *, passing: tuple[type[Exception], ...] = ()) -> R:
