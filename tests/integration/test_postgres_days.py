@@ -6,14 +6,16 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
+import pytest
 
 from hookwright import ids
+from hookwright.domain.deliveries import State
 from hookwright.store.deliveries import Forget
 from hookwright.store.retention import Maintain
-from hookwright.stores.postgres.old_days import MOVED
+from hookwright.stores.postgres.old_days import MOVED, MOVED_ROWS
 from hookwright.stores.postgres.partitions import AHEAD, DAY_MS, TABLES, make_days
 from hookwright.stores.postgres.store import PostgresStore, open_store
-from tests.conformance.makers import NOW, World
+from tests.conformance.makers import NOW, OWNER, World
 
 DAYS = 1 + 1 + AHEAD
 """Yesterday, today and those ahead: what a start makes of each table."""
@@ -126,6 +128,19 @@ def test_what_is_being_sent_again_is_seen_before_its_day_goes(database: str) -> 
     on(database, story)
 
 
+async def maintain(store: PostgresStore) -> None:
+    """Whatever can go of the days before the third after now."""
+    while await store.write(Maintain(now=LATER, before=NOW + 3 * DAY_MS)):
+        pass
+
+
+MORE_LIVE = """
+insert into deliveries (endpoint, message, round, application, organization, trigger, attempts, due_at, owner, created_at)
+select endpoint, left(message, -5) || lpad(n::text, 5, '0'), round, application, organization, trigger, attempts, due_at, owner, created_at
+from deliveries, generate_series(1, $1) as n"""
+"""As if there were so many messages more like the one that there is."""
+
+
 def test_a_day_with_many_live_messages_stays_whole_and_the_next_one_goes(database: str) -> None:
     async def story(store: PostgresStore, connection: Any) -> None:
         world = World(store)
@@ -134,16 +149,55 @@ def test_a_day_with_many_live_messages_stays_whole_and_the_next_one_goes(databas
         world.now = NOW + DAY_MS // 2
         message = await world.message(endpoint)
         await connection.execute("delete from contents")
-        await connection.execute(
-            "insert into deliveries (endpoint, message, round, application, organization, trigger, attempts, due_at, owner, created_at)"
-            " select endpoint, left(message, -5) || lpad(n::text, 5, '0'), round, application, organization, trigger, attempts, due_at,"
-            " owner, created_at from deliveries, generate_series(1, $1) as n",
-            MOVED,
-        )
-        while await store.write(Maintain(now=LATER, before=NOW + 3 * DAY_MS)):
-            pass
+        await connection.execute(MORE_LIVE, MOVED)
+        await maintain(store)
         kept = {name for name in await days(connection, "messages") if name < "messages_202411"}
         assert kept == {"messages_20241004", *(f"messages_202410{day:02}" for day in range(7, 4 + AHEAD + 1))}
         assert await connection.fetchval("select count(*) from messages where id = $1", message.id) == 1
+
+    on(database, story)
+
+
+@pytest.mark.parametrize("why", ["many live messages", "a content"])
+def test_while_a_day_stays_whole_the_attempts_that_ended_later_stay_too(database: str, why: str) -> None:
+    async def story(store: PostgresStore, connection: Any) -> None:
+        world = World(store)
+        await world.application()
+        endpoint = await world.endpoint()
+        world.now = NOW + DAY_MS // 2
+        message = await world.message(endpoint)
+        world.now += DAY_MS
+        await connection.execute("insert into nodes (epoch, started_at, seen_at) overriding system value values ($1, 0, 0)", OWNER)
+        await world.attempt(message, endpoint, State.PENDING, due_at=NOW)
+        if why == "many live messages":
+            await connection.execute("delete from contents")
+            await connection.execute(MORE_LIVE, MOVED)
+        await maintain(store)
+        assert await connection.fetchval("select count(*) from attempts where message = $1", message.id) == 1
+        await connection.execute("delete from contents")
+        await connection.execute("delete from deliveries where message <> $1", message.id)
+        await maintain(store)
+        assert await connection.fetchval("select count(*) from attempts_other where message = $1", message.id) == 1
+        assert "attempts_20241005" not in await days(connection, "attempts")
+
+    on(database, story)
+
+
+@pytest.mark.parametrize(("endpoints", "goes"), [(MOVED * 2, True), (MOVED_ROWS + 1, False)])
+def test_a_message_to_thousands_of_endpoints_keeps_no_day_unless_its_rows_are_very_many(database: str, endpoints: int, goes: bool) -> None:
+    async def story(store: PostgresStore, connection: Any) -> None:
+        world = World(store)
+        await world.application()
+        message = await world.message(await world.endpoint())
+        await connection.execute("delete from contents")
+        await connection.execute(
+            "insert into outcomes (endpoint, message, round, application, organization, trigger, state, attempts, ended_at)"
+            " select 'ep_' || n, $1, 0, $2, 'org', 0, 0, 1, 0 from generate_series(1, $3) as n",
+            *(message.id, message.application, endpoints),
+        )
+        await maintain(store)
+        assert ("outcomes_20241004" not in await days(connection, "outcomes")) is goes
+        assert await connection.fetchval("select count(*) from outcomes where message = $1", message.id) == endpoints
+        assert "outcomes_20241005" not in await days(connection, "outcomes")
 
     on(database, story)

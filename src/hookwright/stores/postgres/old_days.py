@@ -6,10 +6,10 @@ A day goes table by table, in transactions of their own (see `partitions`). Rule
   table for what lies in no day, and the rest is dropped; one with many stays whole, for that would take long.
 * A day stays as long as it has contents. They go one by one, when their own time has come, with the answers that quote
   them; and what has no content cannot be sent again, so while a day is dropped nothing in it comes to life.
+* Attempts lie in the day in which they ended. While a day keeps its messages, all later days keep their attempts: some are of
+  those messages. Attempts of a message that is gone stay until their own day goes.
 * Whether something lives is asked with the table locked, so that it still holds when the day is gone.
 * The event ids of messages go before them, in slices: a crash between leaves a message without its event id, not the other way round.
-
-Attempts lie in the day in which they ended. Those of a message that is gone stay until that day goes too.
 """
 
 import re
@@ -25,7 +25,9 @@ from hookwright.stores.sql.registry import load_sql
 
 SQL = load_sql("old_days", __package__)
 MOVED = 1_000
-"""Rows that are moved at once at most: some ten milliseconds."""
+"""Messages that are moved at once at most: some ten milliseconds."""
+MOVED_ROWS = 10_000
+"""Outcomes or attempts that are: a few messages may have gone to thousands of endpoints. Some tenths of a second, once."""
 EVENT_IDS = 500
 _NAME = re.compile(r"_(\d{8})$")
 
@@ -33,8 +35,10 @@ _NAME = re.compile(r"_(\d{8})$")
 async def drop_days(db: PostgresDb, before: int) -> bool:
     """Drop a table of a day that ended before `before` (Unix ms), or a slice of event ids; whether something was done."""
     try:
-        for day, tables in sorted((await _days(db)).items()):
-            if start_of(day) + DAY_MS <= before and await _drop_some(db, day, tables):
+        days = sorted((await _days(db)).items())
+        whole = min((day for day, tables in days if "messages" in tables), default=date.max)
+        for day, tables in days:
+            if start_of(day) + DAY_MS <= before and await _drop_some(db, day, tables, whole):
                 return True
     except (asyncpg.LockNotAvailableError, asyncpg.UndefinedTableError):  # they are busy, or another process was faster: another time
         pass
@@ -50,23 +54,25 @@ async def _days(db: PostgresDb) -> dict[date, set[str]]:
     return days
 
 
-async def _drop_some(db: PostgresDb, day: date, tables: set[str]) -> bool:
-    if "contents" in tables:
-        return not await db.all(_in(SQL.any_content, "contents", day)) and await _drop(db, "contents", day)
-    low, high = bounds("messages", day)
-    if "messages" in tables:
-        if await _is_much(db, SQL.live, (low, high)):
-            return False
-        return bool(await _drop_event_ids(db, low, high)) or await _drop(db, "messages", day, (low, high))
-    table, since = ("outcomes", low) if "outcomes" in tables else ("attempts", "")
-    left = [row[0] for row in await db.all(SQL.left, (since, high))]
-    if await _is_much(db, _in(SQL.some_of, table, day), (left,)):
+async def _drop_some(db: PostgresDb, day: date, tables: set[str], whole: date) -> bool:
+    """`whole` is the first day that keeps its messages."""
+    table = next(table for table in ("contents", "messages", "outcomes", "attempts") if table in tables)
+    if (table == "attempts" and whole < day) or await _staying(db, table, day) is None:
         return False
-    return await _drop(db, table, day, (left,))
+    if table == "messages" and await _drop_event_ids(db, *bounds("messages", day)):
+        return True
+    return await _drop(db, table, day)
 
 
-async def _is_much(db: PostgresDb, sql: str, values: tuple[Any, ...]) -> bool:
-    return len(await db.all(sql, (*values, MOVED + 1))) > MOVED
+async def _staying(db: PostgresDb, table: str, day: date) -> tuple[Any, ...] | None:
+    """What says to `move` or `move_live` which rows stay; None if they are too many to be moved."""
+    low, high = bounds("messages", day)
+    if table == "contents":
+        return None if await db.all(_in(SQL.any_content, table, day)) else ()
+    if table == "messages":
+        return None if await db.all(SQL.more_live, (low, high, MOVED)) else (low, high)
+    left = [row[0] for row in await db.all(SQL.left, (low if table == "outcomes" else "", high))]
+    return None if await db.all(_in(SQL.more_left, table, day), (left, MOVED_ROWS)) else (left,)
 
 
 async def _drop_event_ids(db: PostgresDb, low: str, high: str) -> int:
@@ -74,20 +80,18 @@ async def _drop_event_ids(db: PostgresDb, low: str, high: str) -> int:
         return await db.run(SQL.drop_event_ids, (low, high, EVENT_IDS)) if mine else 0
 
 
-async def _drop(db: PostgresDb, table: str, day: date, moved: tuple[Any, ...] = ()) -> bool:
-    """`moved` are the values that say which rows stay."""
+async def _drop(db: PostgresDb, table: str, day: date) -> bool:
     async with changing(db.connection) as mine:
         if not mine:
             return False
         await db.run(f"lock table only {table} in access exclusive mode")
-        if table == "contents" and await db.all(_in(SQL.any_content, table, day)):
+        staying = await _staying(db, table, day)
+        if staying is None:
             return False
-        if table == "messages" and await _is_much(db, SQL.live, moved):
-            return False
-        if moved:
+        if staying:
             await db.run(f"alter table {table} detach partition {name_of(table, day)}")
             await db.all(SQL.by_lookups)
-            await db.run(_in(SQL.move_live if table == "messages" else SQL.move, table, day), moved)
+            await db.run(_in(SQL.move_live if table == "messages" else SQL.move, table, day), staying)
         await db.run(f"drop table {name_of(table, day)}")
         return True
 

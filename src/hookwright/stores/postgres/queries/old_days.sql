@@ -10,8 +10,8 @@ where inhparent = any(select to_regclass(name) from unnest(cast(?1 as text[])) a
 -- name: any_content
 select expires_at from {day} order by expires_at limit 1
 
--- name: live -- messages of a range of ids that have live deliveries
-select distinct message from deliveries where message >= ?1 and message < ?2 limit ?3
+-- name: more_live -- whether more messages of a range of ids than so many have live deliveries
+select distinct message from deliveries where message >= ?1 and message < ?2 limit 1 offset ?3
 
 -- name: drop_event_ids
 delete from event_ids where (application, event_id) in (
@@ -22,8 +22,8 @@ delete from event_ids where (application, event_id) in (
 -- name: left -- messages that are kept though their day is gone
 select id from messages_other where id >= ?1 and id < ?2
 
--- name: some_of
-select 1 from unnest(cast(?1 as text[])) as kept (message) join {day} using (message) limit ?2
+-- name: more_left -- whether more rows than so many are of these messages
+select 1 from unnest(cast(?1 as text[])) as kept (message) join {day} using (message) limit 1 offset ?2
 
 -- name: by_lookups -- for the rest of a transaction: whatever it guesses about a table, it must not read the whole of it
 select set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)
