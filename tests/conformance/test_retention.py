@@ -1,5 +1,8 @@
 """What is removed, when its time has come or by request: bodies, and what receivers answered to them."""
 
+from typing import Any
+
+from hookwright.domain.credentials import Revocation
 from hookwright.domain.deliveries import Delivery, State
 from hookwright.domain.endpoints import Endpoint
 from hookwright.domain.messages import Message
@@ -7,10 +10,12 @@ from hookwright.domain.pages import PageRequest
 from hookwright.store.attempts import ListAttempts
 from hookwright.store.deliveries import ClaimDue, Forget, Stats
 from hookwright.store.messages import ExpungeContent, FindMessage
+from hookwright.store.organizations import Revoke
 
 from .conftest import OpenStore
 from .deliveries import settle, settlement, state, stats
-from .makers import NOW, OWNER, World, check
+from .makers import NOW, ORG, OWNER, World, check
+from .tables import ReadTables
 
 
 async def responses(world: World, message: Message) -> list[bytes]:
@@ -141,3 +146,14 @@ def test_what_is_being_sent_ends_by_itself_and_keeps_its_payload_until_then_and_
         assert not await has_content(world, sent)
 
     check(stores, story)
+
+
+def test_ended_portal_tokens_that_have_expired_are_forgotten_in_slices_and_no_others(stores: OpenStore, tables: ReadTables) -> None:
+    async def story(world: World) -> None:
+        times = (NOW + 1, NOW - 1, NOW - 2, NOW)
+        of: dict[str, Any] = {"organization": ORG, "application": world.app, "issued_until": 1, "effective_at": 1}
+        await world.store.write(Revoke(revocations=tuple(Revocation(**of, session_id=f"{at}", forget_at=at) for at in times)))
+        assert [await forget(world, limit=2) for _ in range(3)] == [2, 1, 0]
+
+    check(stores, story)
+    assert [row["forget_at"] for row in tables()["revocations"]] == [NOW + 1]

@@ -193,7 +193,7 @@ class EndpointStats(Query[Stats], frozen=True, kw_only=True):
 class Forget(Command[int], frozen=True, kw_only=True):
     """Remove what has expired: contents past their retention with the responses to their messages, which may quote them, and
     with the deliveries that wait for them, which end as canceled: up to `limit` of all these together; up to `limit` idempotency
-    keys; revocations. A message that is being sent is left for later.
+    keys, and as many revocations. A message that is being sent is left for later.
 
     The answer is how many went; called in slices by the janitor. `now`, as in `store.retention`, is the caller's clock; what
     expired `grace` (ms) before it goes.

@@ -17,8 +17,8 @@ SQL = load_sql("retention")
 async def forget(db: Db, command: Forget) -> int:
     expired = command.now - command.grace
     gone = await _forget_contents(db, expired, command.now, command.limit)
-    gone += await db.run(SQL.remove_keys, {"now": expired, "limit": command.limit})
-    return gone + await db.run(SQL.remove_revocations, {"now": expired})
+    of = {"now": expired, "limit": command.limit}
+    return gone + await db.run(SQL.remove_keys, of) + await db.run(SQL.remove_revocations, of)
 
 
 async def _forget_contents(db: Db, expired: int, now: int, limit: int) -> int:

@@ -11,3 +11,6 @@ select endpoint, message, round from deliveries
 where message in (select value from json_each(:messages)) and owner = 0
 limit :limit
 for update skip locked
+
+-- name: remove_revocations
+delete from revocations where ctid = any(array(select ctid from revocations where forget_at <= :now order by forget_at limit :limit))

@@ -21,4 +21,5 @@ delete from idempotency_keys where key in (
   select key from idempotency_keys indexed by idempotency_keys_expiry where expires_at <= :now order by expires_at limit :limit)
 
 -- name: remove_revocations
-delete from revocations where forget_at <= :now
+delete from revocations where rowid in (
+  select rowid from revocations indexed by revocations_expiry where forget_at <= :now order by forget_at limit :limit)
