@@ -72,12 +72,12 @@ def test_others_can_be_told_of_endpoints_and_nobody_hears_himself(stores: OpenSt
 def test_a_lease_is_renewed_until_another_node_ends_it(stores: OpenStore) -> None:
     async def story(world: World) -> None:
         ended, other = await world.store.write(OpenNode(now=NOW)), await world.store.write(OpenNode(now=NOW))
-        assert await world.store.write(RenewLease(owner=ended))
+        assert await world.store.write(RenewLease(owner=ended, within=5))
         await world.store.write(TakeOver(owner=other))
-        assert not await world.store.write(RenewLease(owner=ended))
-        assert await world.store.write(RenewLease(owner=other))
+        assert not await world.store.write(RenewLease(owner=ended, within=5))
+        assert await world.store.write(RenewLease(owner=other, within=5))
         await world.store.write(CloseNode(owner=other))
-        assert not await world.store.write(RenewLease(owner=other))
+        assert not await world.store.write(RenewLease(owner=other, within=5))
 
     check(stores, story)
 

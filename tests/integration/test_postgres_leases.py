@@ -141,14 +141,14 @@ def test_a_renewal_without_an_answer_ends_in_time_and_the_next_has_a_new_connect
     async def story() -> None:
         async with reached(database) as (world, proxy):
             owner = await world.store.write(OpenNode(now=0))
-            assert await world.store.write(RenewLease(owner=owner))
+            assert await world.store.write(RenewLease(owner=owner, within=5))
             proxy.swallow()
             began = asyncio.get_running_loop().time()
             with pytest.raises(StoreUnavailable):
                 await world.store.write(RenewLease(owner=owner, within=0.2))
             assert asyncio.get_running_loop().time() - began < 10
             proxy.deliver()
-            assert await world.store.write(RenewLease(owner=owner))
+            assert await world.store.write(RenewLease(owner=owner, within=5))
             proxy.reset()
             await until_renewed(world.store, owner)
 
@@ -159,7 +159,7 @@ async def until_renewed(store: Store, owner: int) -> None:
     """The broken connection may be noticed by the first attempt only."""
     for _ in range(2):
         try:
-            assert await store.write(RenewLease(owner=owner))
+            assert await store.write(RenewLease(owner=owner, within=5))
         except StoreUnavailable:
             continue
         return

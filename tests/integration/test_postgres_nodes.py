@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 
+import asyncpg
 import pytest
 
 from hookwright.clock import SystemClock
@@ -13,7 +14,8 @@ from hookwright.engine.services import Services
 from hookwright.errors import StoreUnavailable
 from hookwright.runtime.engine import EngineOptions, run_engine
 from hookwright.store import Store
-from hookwright.store.nodes import OpenNode, RenewLease, TakeOver
+from hookwright.store.nodes import CloseNode, OpenNode, RenewLease, TakeOver
+from hookwright.stores.postgres import connections
 from hookwright.stores.postgres.store import open_store
 from hookwright.vault import Vault
 from tests.conformance.deliveries import attempts, claim, settle, settlement
@@ -67,10 +69,66 @@ def test_an_ended_node_can_neither_create_nor_claim_nor_settle(database: str) ->
         with pytest.raises(StoreUnavailable):
             await claim(world, endpoint, owner=ended)
         assert await settle(world, settlement(world, row.delivery, State.SUCCESS)) == [False]
-        assert not await world.store.write(RenewLease(owner=ended))
+        assert not await world.store.write(RenewLease(owner=ended, within=5))
         assert len((await claim(world, endpoint, owner=other)).claimed) == 2
 
     check(database, story)
+
+
+SLOW_FREEING = """
+create function wait_a_moment() returns trigger language plpgsql as $$ begin perform pg_sleep(1); return new; end $$;
+create trigger wait before update on deliveries for each row execute function wait_a_moment()
+"""
+STUCK_FREEING = """
+create function stand_still() returns trigger language plpgsql as $$ begin perform pg_advisory_xact_lock(1); return new; end $$;
+create trigger stand before update on deliveries for each row execute function stand_still()
+"""
+
+
+def test_what_a_dead_node_held_is_freed_however_long_that_takes(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(connections.SESSION, "statement_timeout", "300ms")
+    monkeypatch.setattr(connections, "COMMAND_SECONDS", 0.5)
+
+    async def story(world: World) -> None:
+        endpoint = await world.endpoint()
+        dead, other = await world.store.write(OpenNode(now=0)), await world.store.write(OpenNode(now=0))
+        await world.message(endpoint, owner=dead)
+        await execute(database, SLOW_FREEING)
+        assert await world.store.write(TakeOver(owner=other)) == 1
+        await world.message(endpoint, owner=other)
+        with pytest.raises(StoreUnavailable):  # a stop has no such patience
+            await world.store.write(CloseNode(owner=other))
+
+    check(database, story)
+
+
+def test_a_stop_waits_for_a_take_over_that_does_not_end_only_so_long(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "COMMAND_SECONDS", 0.5)
+    monkeypatch.setitem(connections.SESSION, "lock_timeout", "0")
+
+    async def story() -> None:
+        blocking = await asyncpg.connect(database)
+        async with open_store(database, now=SystemClock().now()) as store:
+            dead, other = await store.write(OpenNode(now=0)), await store.write(OpenNode(now=0))
+            world = World(store)
+            await world.application()
+            await world.message(await world.endpoint(), owner=dead)
+            await execute(database, STUCK_FREEING)
+            await blocking.execute("select pg_advisory_lock(1)")
+            taking = asyncio.ensure_future(store.write(TakeOver(owner=other)))
+            while not await blocking.fetchval("select count(*) from pg_locks where locktype = 'advisory' and not granted"):
+                pass
+        with pytest.raises(StoreUnavailable):
+            await taking
+        await blocking.close()
+
+    asyncio.run(story())
+
+
+async def execute(database: str, script: str) -> None:
+    connection = await asyncpg.connect(database)
+    await connection.execute(script)
+    await connection.close()
 
 
 def test_two_owners_in_one_group_are_each_fenced_by_their_own_node(database: str) -> None:

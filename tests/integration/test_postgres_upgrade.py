@@ -123,8 +123,40 @@ def test_a_silent_node_of_an_older_release_is_ended_and_what_it_held_is_claimabl
                     await schema.contract(connection, LEASE_MS)
                 assert await schema.contract(connection, 0) == [STEPS[1]]
             assert [due.endpoint for due in (await store.read(DueEndpoints())).due] == [endpoint.id]
-            assert not await store.write(RenewLease(owner=older))
-            assert await store.write(RenewLease(owner=newer))
+            assert not await store.write(RenewLease(owner=older, within=5))
+            assert await store.write(RenewLease(owner=newer, within=5))
+
+    asyncio.run(story())
+
+
+def test_what_a_thawed_node_commits_until_it_is_ended_by_a_contraction_is_claimable_too(
+    database: str, steps: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if it had done so between the moment when its silence was read and the one when its row was locked."""
+    hold = """
+        create function hold() returns trigger language plpgsql as $$ begin perform pg_advisory_xact_lock(1); return old; end $$;
+        create trigger hold before delete on nodes for each row execute function hold()
+    """
+
+    async def story() -> None:
+        async with open_store(database, now=SystemClock().now()) as store, opening(Address(database)) as connection:
+            world = World(store)
+            await world.application()
+            endpoint = await world.endpoint()
+            older = await store.write(OpenNode(now=0))
+            await world.message(endpoint)
+            monkeypatch.setattr(schema, "FOLDER", steps)
+            await schema.migrate(connection)
+            thawed = await asyncpg.connect(database)
+            await thawed.execute(hold)
+            await thawed.execute("select pg_advisory_lock(1)")
+            contracting = asyncio.ensure_future(schema.contract(connection, 0))
+            while not await thawed.fetchval("select count(*) from pg_locks where locktype = 'advisory' and not granted and objid = 1"):
+                pass
+            await thawed.execute("update deliveries set owner = $1", older)
+            await thawed.close()
+            assert await contracting == [STEPS[1]]
+            assert [due.endpoint for due in (await store.read(DueEndpoints())).due] == [endpoint.id]
 
     asyncio.run(story())
 

@@ -16,7 +16,7 @@ class RenewLease(Command[bool], frozen=True, kw_only=True):
     """
 
     owner: int
-    within: float = 5.0
+    within: float
 
 
 class TakeOver(Command[int], frozen=True, kw_only=True):

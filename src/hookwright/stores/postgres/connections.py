@@ -111,10 +111,20 @@ class Line:
         await self.use(_nothing)
 
     async def close(self) -> None:
-        async with self._free:
+        """Whatever is under way ends by itself or, if it has no limit, is given up."""
+        try:
+            async with asyncio.timeout(COMMAND_SECONDS):
+                await self._free.acquire()
+        except TimeoutError:
+            if self._connection is not None:
+                self._connection.terminate()
+            return
+        try:
             if self._connection is not None:
                 with suppress(*LOST):
                     await self._connection.close(timeout=CONNECT_SECONDS)
+        finally:
+            self._free.release()
 
 
 async def _nothing(connection: Any) -> None:

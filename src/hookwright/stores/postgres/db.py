@@ -27,10 +27,11 @@ class PostgresDb:
         statement = known(sql)
         return cast(list[Row], await self.connection.fetch(statement.text, *statement.arguments(values)))
 
-    async def run(self, sql: str, values: Values = ()) -> int:
+    async def run(self, sql: str, values: Values = (), *, timeout: float | None = None) -> int:
+        """`timeout` in seconds; None is the connection's own."""
         statement = known(sql)
         try:
-            status: str = await self.connection.execute(statement.text, *statement.arguments(values))
+            status: str = await self.connection.execute(statement.text, *statement.arguments(values), timeout=timeout)
         except asyncpg.UniqueViolationError as error:
             raise UniqueViolated(error.constraint_name or "") from error
         count = status.rpartition(" ")[2]

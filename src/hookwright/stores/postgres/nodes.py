@@ -8,7 +8,9 @@ deliveries can be made claimable in the same transaction (P3). Times are the dat
 from hookwright import __version__
 from hookwright.errors import StoreRefused, StoreUnavailable
 from hookwright.store.nodes import CloseNode, OpenNode, RenewLease, TakeOver
+from hookwright.stores.postgres.db import PostgresDb
 from hookwright.stores.postgres.schema import CONTRACT_LOCK, known
+from hookwright.stores.postgres.silent import end_silent, free
 from hookwright.stores.sql.db import Db
 from hookwright.stores.sql.registry import load_sql
 
@@ -36,11 +38,11 @@ async def renew(db: Db, command: RenewLease) -> bool:
     return bool(await db.run(SQL.renew, {"epoch": command.owner}))
 
 
-async def take_over(db: Db, command: TakeOver) -> int:
-    ended = await db.all(SQL.end_silent, {"epoch": command.owner, "lease_ms": command.lease_ms})
-    return await db.run(SQL.free, {"epochs": [row[0] for row in ended]}) if ended else 0
+async def take_over(db: PostgresDb, command: TakeOver) -> int:
+    return await end_silent(db, lease_ms=command.lease_ms, spared=command.owner)
 
 
-async def close_node(db: Db, command: CloseNode) -> int:
+async def close_node(db: PostgresDb, command: CloseNode) -> int:
+    """Within the limits of every command: at a stop nobody waits for longer, and what is left others find silent."""
     await db.run(SQL.close, {"epoch": command.owner})
-    return await db.run(SQL.free, {"epochs": [command.owner]})
+    return await free(db, [command.owner])

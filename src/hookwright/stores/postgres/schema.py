@@ -11,6 +11,7 @@ from typing import Any
 
 from hookwright.errors import StoreRefused
 from hookwright.stores.postgres.db import PostgresDb
+from hookwright.stores.postgres.silent import end_silent
 from hookwright.stores.sql.registry import load_sql
 from hookwright.stores.sql.steps import Applied, Standing, Step, read_steps, standing
 
@@ -86,7 +87,7 @@ async def _lock(connection: Any) -> None:
 
 async def _refuse_beside_older(db: PostgresDb, step: Step, lease_ms: int) -> None:
     """A node that is locked has something under way: it is alive, however long it was silent."""
-    await db.all(SQL.end_older, {"number": step.number, "lease_ms": lease_ms})
+    await end_silent(db, lease_ms=lease_ms, below=step.number)
     older = await db.all(SQL.older, {"number": step.number})
     if older:
         shown = ", ".join(f"{epoch} (release {release or 'unknown'}, schema {schema})" for epoch, release, schema in older)

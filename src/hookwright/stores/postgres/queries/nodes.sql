@@ -13,12 +13,16 @@ select pg_advisory_xact_lock_shared(:lock)
 -- name: renew
 update nodes set seen_at = cast(extract(epoch from clock_timestamp()) * 1000 as bigint) where epoch = :epoch
 
--- name: end_silent -- one at a time by whoever comes first
+-- name: end_silent -- those that have something under way, or that another is ending, are passed over
 delete from nodes where epoch in (
   select epoch from nodes
-  where epoch <> :epoch and seen_at <= cast(extract(epoch from clock_timestamp()) * 1000 as bigint) - :lease_ms
+  where epoch <> cast(:spared as bigint) and schema < cast(:below as integer)
+    and seen_at <= cast(extract(epoch from clock_timestamp()) * 1000 as bigint) - cast(:lease_ms as bigint)
   for update skip locked)
 returning epoch
+
+-- name: unlimited -- until the end of the transaction
+set local statement_timeout = 0
 
 -- name: free
 update deliveries set owner = 0 where owner = any(cast(:epochs as bigint[]))
