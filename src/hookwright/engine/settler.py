@@ -35,6 +35,8 @@ class Settler:
         """
         self._store, self._on_settled, self._on_given, self._on_unwritable = store, on_settled, on_given, on_unwritable
         self._settlements: list[Settlement] = []
+        self._unanswered = 0
+        """How many of the first of them the store was given before, and gave no answer: they may be committed."""
         self._given: list[Given] = []
         self._running: asyncio.Task[None] | None = None
 
@@ -89,6 +91,7 @@ class Settler:
         try:
             applied = await self._store.write(Settle(settlements=tuple(batch)))
         except StoreUnavailable:
+            self._unanswered = max(self._unanswered, len(batch))
             raise
         except Exception:
             await self._write_first()
@@ -101,23 +104,35 @@ class Settler:
         try:
             applied = await self._store.write(Settle(settlements=(first,)))
         except StoreUnavailable:
+            self._unanswered = max(self._unanswered, 1)
             raise
         except Exception:
             log.exception("delivery %s cannot be settled; it is made again later", first.key)
-            del self._settlements[0]
+            self._take(1)
             self._on_unwritable(first)
         else:
             self._written([first], applied)
 
     def _written(self, batch: list[Settlement], applied: list[bool]) -> None:
-        del self._settlements[: len(batch)]
+        unanswered = self._take(len(batch))
+        refused: list[Settlement] = []
         for settlement, took in zip(batch, applied, strict=True):
             if took:
                 self._on_settled(settlement)
-            else:
-                if settlement.state is State.PENDING:  # it may have been applied by a commit whose answer was lost
-                    self._on_given(settlement.key.endpoint, settlement.due_at or 0)
-                log.warning("delivery %s was settled by another or ended meanwhile; this attempt does not count", settlement.key)
+                continue
+            refused.append(settlement)
+            if settlement.state is State.PENDING:  # it may have been applied by a commit whose answer was lost
+                self._on_given(settlement.key.endpoint, settlement.due_at or 0)
+        if refused and unanswered:
+            log.warning("whether %d attempts count cannot be told, the answer to the commit was lost: %s", len(refused), refused[0].key)
+        elif refused:
+            log.warning("%d attempts do not count, what they delivered was settled or ended meanwhile: %s", len(refused), refused[0].key)
+
+    def _take(self, count: int) -> bool:
+        """Let the first settlements go; whether the store was given any of them before."""
+        del self._settlements[:count]
+        unanswered, self._unanswered = self._unanswered, max(0, self._unanswered - count)
+        return unanswered > 0
 
     async def _write_given(self) -> None:
         batch = self._given[:MOST_PER_COMMAND]
