@@ -90,8 +90,9 @@ def schemathesis_run(seeded: Seeded, folder: Path, path: dict[str, str], *option
 
 @pytest.mark.timeout(60 + EXAMPLES * 20)
 def test_the_server_keeps_its_own_document_from_any_state(seeded: Seeded, tmp_path: Path) -> None:
-    """All operations in any order, deletions too; ids are made up, or learnt from answers."""
-    schemathesis_run(seeded, tmp_path, {}, "--phases", "examples,coverage,fuzzing,stateful")
+    """All operations in any order, deletions too; ids are made up, or learnt from answers. Fuzzing is for ids that exist, below:
+    behind a 404 it finds nothing that coverage does not."""
+    schemathesis_run(seeded, tmp_path, {}, "--phases", "coverage,stateful")
 
 
 @pytest.mark.timeout(60 + EXAMPLES * 20)
