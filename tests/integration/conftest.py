@@ -1,12 +1,15 @@
 """A server for each module of tests of the API, and for each test an organization of its own."""
 
+import asyncio
 from collections.abc import Iterator
 
 import pytest
+import uvloop
 
 from tests.harness import Receiver, Server, running_server
 from tests.integration.api import Api, fresh
 from tests.integration.deliveries import answer
+from tests.integration.sockets import Run
 from tests.postgres import Postgres, running_postgres
 
 
@@ -41,6 +44,12 @@ def receiver() -> Iterator[Receiver]:
 @pytest.fixture
 def api(server: Server) -> Api:
     return fresh(server)
+
+
+@pytest.fixture(params=[asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
+def run(request: pytest.FixtureRequest) -> Run:
+    made: Run = request.param
+    return made
 
 
 @pytest.fixture

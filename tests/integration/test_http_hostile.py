@@ -9,63 +9,21 @@ import socket
 import ssl
 import struct
 import threading
-from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvloop
 
 from hookwright.sender import Failure, Response
-from hookwright.senders import dialing
 from hookwright.senders.answers import Answers
 from hookwright.senders.connections import Connection as Dialed
 from hookwright.senders.faults import BROKEN, INCOMPLETE, MALFORMED, UNANSWERED
-from hookwright.senders.guard import Guard
 from hookwright.senders.http import HttpSender
-from hookwright.senders.pool import Pool
 from hookwright.senders.requests import target_of
 from tests.integration.receivers import OK, Connection, Receiver, answering, closing, receiving, request, sending, silent
+from tests.integration.sockets import FINE, Run, all_closed, pool_of, sockets, until
 from tests.integration.test_http_tls import write_certificate
-
-FINE = Response(200, b"ok", False)
-
-Run = Callable[[Coroutine[Any, Any, Any]], Any]
-
-
-@pytest.fixture(params=[asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
-def run(request: pytest.FixtureRequest) -> Run:
-    made: Run = request.param
-    return made
-
-
-def sockets() -> int:
-    """How many this process holds."""
-    held = 0
-    for each in Path("/proc/self/fd").iterdir():
-        try:
-            held += str(each.readlink()).startswith("socket:")
-        except OSError:  # the one by which the folder is read
-            continue
-    return held
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Look again until it holds, for half a minute at most."""
-    async with asyncio.timeout(30):
-        while not condition():  # noqa: ASYNC110  # the system, not a task, makes it true
-            await asyncio.sleep(0.005)
-
-
-async def all_closed(before: int) -> None:
-    """Returns when no more sockets are open than before."""
-    await until(lambda: sockets() <= before)
-
-
-def pool_of(sender: HttpSender) -> Pool:
-    assert sender._pool is not None
-    return sender._pool
 
 
 def reset(connection: Connection) -> None:
@@ -189,6 +147,18 @@ def test_garbage_is_a_protocol_failure_and_ends_the_connection(run: Run, said: b
             return result
 
     assert run(scenario()) == MALFORMED
+
+
+def test_a_cut_answer_over_tls_is_incomplete(run: Run, tmp_path: Path) -> None:
+    files = write_certificate(tmp_path, [], ["127.0.0.1"])
+    server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context(cafile=str(files[0]))
+    server.load_cert_chain(*files)
+
+    async def scenario() -> Response | Failure:
+        async with receiving(closing(OK[:-1]), tls=server) as receiver, sending(tls=client) as sender:
+            return await sender.send(request(f"https://127.0.0.1:{receiver.port}/"))
+
+    assert run(scenario()) == INCOMPLETE
 
 
 # Bodies that do not go out
@@ -342,168 +312,3 @@ def test_closing_the_sender_ends_what_is_under_way(run: Run) -> None:
         return results
 
     assert run(scenario()) == [Failure("connection", "the sender is closed")] * 4
-
-
-# Many
-
-
-def test_a_thousand_at_once_are_served_by_as_many_connections_as_are_allowed(run: Run) -> None:
-    async def scenario() -> int:
-        before = sockets()
-        async with receiving(answering(OK)) as receiver, sending(connections=50) as sender:
-            results = await asyncio.gather(*(sender.send(request(receiver.url, deadline=60)) for _ in range(1000)))
-            assert results == [FINE] * 1000
-            connections = receiver.connections
-        await all_closed(before)
-        return connections
-
-    assert run(scenario()) <= 50
-
-
-def test_who_waits_for_a_connection_is_served_in_turn(run: Run) -> None:
-    async def scenario() -> list[bytes]:
-        async with receiving(answering(OK)) as receiver, sending(connections=1) as sender:
-            await asyncio.gather(*(sender.send(request(receiver.url, body=b"%d" % number)) for number in range(20)))
-            return [whole.partition(b"\r\n\r\n")[2] for whole in receiver.requests]
-
-    assert run(scenario()) == [b"%d" % number for number in range(20)]
-
-
-def test_an_unused_connection_is_closed_after_its_time(run: Run) -> None:
-    async def scenario() -> None:
-        async with receiving(answering(OK)) as receiver, sending(keepalive=0.05) as sender:
-            await asyncio.gather(*(sender.send(request(receiver.url)) for _ in range(5)))
-            pool = pool_of(sender)
-            await until(lambda: not pool._open)
-            assert pool._unused == {}
-            assert await sender.send(request(receiver.url)) == FINE
-
-    run(scenario())
-
-
-def test_a_deadline_holds_for_a_kept_connection_too(run: Run) -> None:
-    async def scenario() -> tuple[list[Response | Failure], int]:
-        async def handler(connection: Connection) -> None:
-            await connection.request()
-            await connection.answer(OK)
-            await connection.request()
-            await connection.answer(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n1")
-            await connection.reader.read()
-
-        async with receiving(handler) as receiver, sending() as sender:
-            results = [await sender.send(request(receiver.url, deadline=deadline)) for deadline in (5, 0.2, 5)]
-            return results, receiver.connections
-
-    (first, late, last), connections = run(scenario())
-    assert (first, late.fault, last, connections) == (FINE, "timeout", FINE, 2)
-
-
-# Addresses
-
-
-def test_the_next_address_is_tried_when_one_refuses(run: Run) -> None:
-    async def scenario() -> Response | Failure:
-        async with receiving(answering(OK)) as receiver, sending(lookup=lambda _: ["127.0.0.9", "::1", "127.0.0.1"]) as sender:
-            return await sender.send(request(f"http://hooks.example:{receiver.port}/"))
-
-    assert run(scenario()) == FINE
-
-
-def test_the_next_address_is_tried_when_one_does_not_answer(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    connect, begun, ended = dialing.Dialer._connect, [], []
-
-    async def dead_at_first(dialer: dialing.Dialer, address: str, port: int, make: dialing.Make) -> Any:
-        begun.append(address)
-        if address == "127.0.0.9":
-            try:
-                await asyncio.Event().wait()
-            finally:
-                ended.append(address)
-        return await connect(dialer, address, port, make)
-
-    async def scenario() -> Response | Failure:
-        monkeypatch.setattr(dialing.Dialer, "_connect", dead_at_first)
-        monkeypatch.setattr(dialing, "STAGGER", 0.01)
-        async with receiving(answering(OK)) as receiver, sending(lookup=lambda _: ["127.0.0.9", "127.0.0.1", "::1"]) as sender:
-            result = await sender.send(request(f"http://hooks.example:{receiver.port}/"))
-            await until(lambda: ended == ["127.0.0.9"])
-            return result
-
-    assert run(scenario()) == FINE
-    assert begun[:2] == ["127.0.0.9", "127.0.0.1"]
-
-
-def test_of_two_addresses_that_connect_at_once_one_is_used_and_the_other_let_go(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    connect = dialing.Dialer._connect
-
-    async def scenario() -> tuple[Response | Failure, int]:
-        both = asyncio.Barrier(2)
-
-        async def at_once(dialer: dialing.Dialer, address: str, port: int, make: dialing.Make) -> Any:
-            connection = await connect(dialer, address, port, make)
-            await both.wait()
-            return connection
-
-        monkeypatch.setattr(dialing.Dialer, "_connect", at_once)
-        monkeypatch.setattr(dialing, "STAGGER", 0.0)
-        before = sockets()
-        async with receiving(answering(OK), host="0.0.0.0") as receiver:
-            listening = sockets()
-            async with sending(lookup=lambda _: ["127.0.0.1", "127.0.0.2"]) as sender:
-                result = await sender.send(request(f"http://hooks.example:{receiver.port}/"))
-                await until(lambda: sockets() == listening + 2)  # both ends of the one that is kept
-                connections = receiver.connections
-        await all_closed(before)
-        return result, connections
-
-    assert run(scenario()) == (FINE, 2)
-
-
-def test_when_every_address_refuses_the_connection_is_refused(run: Run) -> None:
-    async def scenario() -> Response | Failure:
-        before = sockets()
-        with socket.socket() as unused:
-            unused.bind(("127.0.0.1", 0))
-            async with sending(lookup=lambda _: ["127.0.0.9", "127.0.0.1"]) as sender:
-                result = await sender.send(request(f"http://hooks.example:{unused.getsockname()[1]}/"))
-        await all_closed(before)
-        return result
-
-    assert run(scenario()) == Failure("refused", "the connection was refused")
-
-
-def test_the_peer_is_judged_before_tls_begins(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    checks = []
-
-    def forgetful(guard: Guard, address: str) -> None:
-        """Lets all pass but the last, which is of the connected socket."""
-        checks.append(address)
-        if len(checks) == 3:
-            check(guard, address)
-
-    check = Guard.check
-
-    async def scenario() -> tuple[Response | Failure, bytes]:
-        sent = asyncio.get_running_loop().create_future()
-
-        async def handler(connection: Connection) -> None:
-            sent.set_result(await connection.reader.read())
-
-        monkeypatch.setattr(Guard, "check", forgetful)
-        async with receiving(handler) as receiver, sending(allowed=(), lookup=lambda _: ["127.0.0.1"]) as sender:
-            return await sender.send(request(f"https://hooks.example:{receiver.port}/")), await sent
-
-    result, sent = run(scenario())
-    assert (result.fault, sent) == ("blocked", b"")
-
-
-def test_a_cut_answer_over_tls_is_incomplete(run: Run, tmp_path: Path) -> None:
-    files = write_certificate(tmp_path, [], ["127.0.0.1"])
-    server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context(cafile=str(files[0]))
-    server.load_cert_chain(*files)
-
-    async def scenario() -> Response | Failure:
-        async with receiving(closing(OK[:-1]), tls=server) as receiver, sending(tls=client) as sender:
-            return await sender.send(request(f"https://127.0.0.1:{receiver.port}/"))
-
-    assert run(scenario()) == INCOMPLETE
