@@ -53,6 +53,14 @@ def measure(server: Server, sink: SinkProcess, load: Load, *, silent: int = 0, c
     return figures(sent, heard, sink.arrivals(), cpu, server.memory_mib("VmHWM"), copies)
 
 
+def measure_whole(server: Server, sink: SinkProcess, load: Load, *, copies: int = 1) -> Figures:
+    """As `measure`. Raises RuntimeError if anything was refused, lost or delivered twice: there is nothing to compare then."""
+    found = measure(server, sink, load, copies=copies)
+    if found.lost or found.duplicates or found.refused or found.broken or not found.accepted:
+        raise RuntimeError(f"this run is not whole: {found}")
+    return found
+
+
 def figures(sent: Sent, heard: Sequence[Accepted], arrivals: Arrivals, cpu: float, memory: float, copies: int = 1) -> Figures:
     """`cpu`: seconds; `memory`: MiB."""
     first: dict[str, float] = {}

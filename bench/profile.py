@@ -21,7 +21,7 @@ import msgspec
 from bench import processes
 from bench.checkouts import Tree, UnknownCommit, checked_out, working_tree
 from bench.databases import KINDS, databases
-from bench.figures import Figures, measure
+from bench.figures import Figures, measure_whole
 from bench.generator import Load
 from bench.report import Progress, Report, print_report
 from bench.setup import prepare
@@ -127,10 +127,7 @@ def _load(server: Server, sink: SinkProcess, path: str, plan: Plan, seconds: flo
         port=server.port, path=path, token=server.token, seconds=seconds, connections=plan.connections, size=plan.size,
         run=f"{time.time_ns():x}",
     )  # fmt: skip
-    found = measure(server, sink, load)
-    if found.lost or found.duplicates or found.refused or found.broken or not found.arrived:
-        raise RuntimeError(f"this run is not whole: {found}")
-    return found
+    return measure_whole(server, sink, load)
 
 
 def report(name: str, plan: Plan, figures: Figures, loop: float, found: Shares) -> Report:

@@ -2,19 +2,25 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.harness import Receiver
-from tests.integration.api import Api
+from tests.harness import Receiver, Server
+from tests.integration.api import Api, fresh
 
 
 class Load:
-    """Producers that do not stop; `acknowledged` has the ids of what was answered 202, in the order of the answers."""
+    """Producers that do not stop; `acknowledged` has the ids of what was answered 202, in the order of the answers.
 
-    def __init__(self, api: Api, app: str) -> None:
+    Theirs is an application of its own, with an endpoint that is sent to at once and one that holds everything.
+    """
+
+    def __init__(self, server: Server, receiver: Receiver) -> None:
         self.acknowledged: list[str] = []
-        self._api, self._app, self._stop = api, app, threading.Event()
+        self._api, self._receiver, self._stop = fresh(server), receiver, threading.Event()
+        self.app = self._api.app()["id"]
+        for path in ("/at-once", "/held"):
+            self._api.ok("POST", f"/app/{self.app}/endpoint", {"url": receiver.url + path, "uid": path[1:], "disabled": path == "/held"})
 
     def wait_for(self, count: int) -> None:
         until = time.monotonic() + 60
@@ -37,15 +43,20 @@ class Load:
     def _produce(self) -> None:
         body = {"eventType": "a.b", "payload": {"text": "x" * 2000}}
         while not self._stop.is_set():
-            self.acknowledged.append(self._api.ok("POST", f"/app/{self._app}/msg", body)["id"])
+            self.acknowledged.append(self._api.ok("POST", f"/app/{self.app}/msg", body)["id"])
 
+    def assert_taken_up(self, server: Server, messages: list[str]) -> Api:
+        """By this server, which begins where another left off: it has them, and sends what was held; its API."""
+        api = Api(server, self._api.token, self._api.organization)
+        for ident in messages:
+            assert api("GET", f"/app/{self.app}/msg/{ident}").status_code == 200
+        self._receiver.requests.clear()
+        api.ok("PATCH", f"/app/{self.app}/endpoint/held", {"disabled": False})
+        until = time.monotonic() + 60
+        while not set(messages) <= self._arrived():
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        return api
 
-def arrived(receiver: Receiver) -> set[str | None]:
-    return {request.header("webhook-id") for request in list(receiver.requests) if request.path.endswith("/held")}
-
-
-def wait_for(holds: Callable[[], bool]) -> None:
-    until = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < until
-        time.sleep(0.02)
+    def _arrived(self) -> set[str | None]:
+        return {request.header("webhook-id") for request in list(self._receiver.requests) if request.path.endswith("/held")}

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from hookwright.runtime.database import examine
 from tests.harness import Receiver, running_server
-from tests.integration.api import Api, fresh
+from tests.integration.api import fresh
 from tests.integration.cli import hookwright
-from tests.integration.load import Load, arrived, wait_for
+from tests.integration.load import Load
 
 
 def test_a_backup_under_load_has_all_that_was_acknowledged_before_and_delivers_what_was_live(tmp_path: Path) -> None:
@@ -16,11 +16,7 @@ def test_a_backup_under_load_has_all_that_was_acknowledged_before_and_delivers_w
     there.mkdir()
     with Receiver() as receiver:
         with running_server(here) as server:
-            api = fresh(server)
-            app = api.app()["id"]
-            for path in ("/at-once", "/held"):
-                api.ok("POST", f"/app/{app}/endpoint", {"url": receiver.url + path, "uid": path[1:], "disabled": path == "/held"})
-            load = Load(api, app)
+            load = Load(server, receiver)
             with load.running():
                 load.wait_for(200)
                 before = list(load.acknowledged)
@@ -38,12 +34,7 @@ def test_a_backup_under_load_has_all_that_was_acknowledged_before_and_delivers_w
         assert keys.status == 1  # without its keys it is no backup
         shutil.copy(here / "hookwright.db.keys", there)
         with running_server(there) as server:
-            api = Api(server, api.token, api.organization)
-            for ident in before:
-                assert api("GET", f"/app/{app}/msg/{ident}").status_code == 200
-            receiver.requests.clear()
-            api.ok("PATCH", f"/app/{app}/endpoint/held", {"disabled": False})
-            wait_for(lambda: set(before) <= arrived(receiver))
+            load.assert_taken_up(server, before)
 
 
 def test_a_backup_replaces_nothing_and_leaves_nothing_behind_when_it_fails(tmp_path: Path) -> None:

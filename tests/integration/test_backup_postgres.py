@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness import Receiver, running_server
-from tests.integration.api import Api, fresh
-from tests.integration.load import Load, arrived, wait_for
+from tests.integration.load import Load
 from tests.postgres import Postgres, binaries
 
 KEYS = f"one:{b64encode(bytes(32)).decode()}"
@@ -28,11 +27,7 @@ def test_a_dump_under_load_has_all_that_was_acknowledged_before_and_delivers_wha
     dump = tmp_path / "hookwright.dump"
     with Receiver() as receiver:
         with running_server(tmp_path, database=database, encryption_keys=KEYS) as server:
-            api = fresh(server)
-            app = api.app()["id"]
-            for path in ("/at-once", "/held"):
-                api.ok("POST", f"/app/{app}/endpoint", {"url": receiver.url + path, "uid": path[1:], "disabled": path == "/held"})
-            load = Load(api, app)
+            load = Load(server, receiver)
             with load.running():
                 load.wait_for(200)
                 before = list(load.acknowledged)
@@ -40,13 +35,8 @@ def test_a_dump_under_load_has_all_that_was_acknowledged_before_and_delivers_wha
                 load.wait_for(len(load.acknowledged) + 50)  # the server goes on
         run("pg_restore", "--exit-on-error", "--dbname", restored, "--no-owner", str(dump))
         with running_server(tmp_path, database=restored, encryption_keys=KEYS) as server:
-            api = Api(server, api.token, api.organization)
-            for ident in before:
-                assert api("GET", f"/app/{app}/msg/{ident}").status_code == 200
-            receiver.requests.clear()
-            api.ok("PATCH", f"/app/{app}/endpoint/held", {"disabled": False})
-            wait_for(lambda: set(before) <= arrived(receiver))
-            assert api.ok("POST", f"/app/{app}/msg", {"eventType": "a.b", "payload": {}})["id"] not in before
+            api = load.assert_taken_up(server, before)
+            assert api.ok("POST", f"/app/{load.app}/msg", {"eventType": "a.b", "payload": {}})["id"] not in before
 
 
 def run(program: str, *arguments: str) -> None:
