@@ -20,7 +20,7 @@ from hookwright.store import Query
 from hookwright.store.deliveries import ClaimDue, DueEndpoints, EndpointStats
 from hookwright.store.endpoints import LoadApplication
 from hookwright.stores.postgres import deliveries as postgres_deliveries
-from hookwright.stores.postgres.connections import SESSION
+from hookwright.stores.postgres.connections import SESSION, Address
 from hookwright.stores.sql import handlers, keysets
 from hookwright.stores.sql.registry import READERS
 from hookwright.stores.sqlite.connections import open_reader
@@ -75,8 +75,9 @@ async def _costs_on_sqlite(database: str) -> Cost:
     return {one.name: count_on_sqlite(reader, one.query) for one in asked}
 
 
-async def _costs_on_postgres(database: str) -> Cost:
-    connection = await asyncpg.connect(database, server_settings=SESSION)
+async def _costs_on_postgres(database: str, *, pooled: bool = False) -> Cost:
+    """`pooled`: nothing is set for a session, and every statement is planned for its values."""
+    connection = await Address(database, pooled=pooled).connect()
 
     async def read(query: Query[Any]) -> Any:
         async with connection.transaction():
@@ -103,8 +104,9 @@ def test_no_list_looks_at_more_where_there_is_more_on_sqlite(files: tuple[str, s
     _assert_does_not_grow(few, many, STEPS_PER_ROW * MOST_ROWS)
 
 
-def test_no_list_looks_at_more_where_there_is_more_on_postgresql(servers: tuple[str, str]) -> None:
-    few, many = (asyncio.run(_costs_on_postgres(database)) for database in servers)
+@pytest.mark.parametrize("pooled", [False, True], ids=["direct", "pooled"])
+def test_no_list_looks_at_more_where_there_is_more_on_postgresql(servers: tuple[str, str], pooled: bool) -> None:
+    few, many = (asyncio.run(_costs_on_postgres(database, pooled=pooled)) for database in servers)
     _assert_does_not_grow(few, many, MOST_ROWS)
 
 
