@@ -340,7 +340,7 @@ def test_health_is_503_with_the_same_body_when_the_database_cannot_be_read_or_wr
         raise StoreUnavailable("the disk is full")
 
     store = SimpleNamespace(**({"read": works, "write": works} | {gone: fails}))
-    services: Any = SimpleNamespace(store=store, clock=SystemClock(), news=SimpleNamespace(tell=lambda listener: None))
+    services: Any = SimpleNamespace(store=store, clock=SystemClock(), news=SimpleNamespace(subscribe=lambda listener: None))
 
     async def ask() -> httpx.Response:
         transport = httpx.ASGITransport(create_app(services, ApiOptions(jwt_secret="x" * 32)))

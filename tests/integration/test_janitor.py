@@ -5,6 +5,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from hookwright.engine.janitor import Janitor
 from hookwright.engine.slices import SLICE
 from hookwright.runtime.engine import DAY_MS, EngineOptions, run_engine
 from hookwright.store import Command, Store
@@ -37,6 +40,22 @@ def test_old_messages_and_deleted_applications_go_by_themselves_and_young_messag
                 assert await store.read(FindMessage(application=kept, ref=young.id)) is not None
 
     asyncio.run(run())
+
+
+def test_a_process_one_of_whose_loops_ended_all_the_same_ends_and_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stop = asyncio.Event()
+
+    async def end(janitor: Janitor) -> None:
+        raise RuntimeError("nobody foresaw it")
+
+    async def run() -> None:
+        vault = Vault({"k1": bytes(32)}, "k1", bytes)
+        async with open_store(tmp_path / "a.db") as store, run_engine(store, Recorder(), vault, EngineOptions(), stop=stop.set):
+            await asyncio.wait_for(stop.wait(), 60)
+
+    monkeypatch.setattr(Janitor, "run", end)
+    with pytest.raises(RuntimeError, match="nobody foresaw it"):
+        asyncio.run(run())
 
 
 def wait_until_gone(path: Path, *idents: str) -> None:

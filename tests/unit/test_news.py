@@ -176,7 +176,7 @@ def test_listeners_hear_what_was_told_and_that_anything_may_have_been(
     told: Told, follower: Follower, loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heard: list[News | None] = []
-    follower.tell(heard.append)
+    follower.subscribe(heard.append)
     told.recent = [app(1)]
     loop.run_until_complete(follower.look())
     later = loop.time() + LONGEST_PAUSE + 1

@@ -25,7 +25,7 @@ OUR_NAMES = {"EndpointStats": "EndpointStatsOut", "ListResponse": "ListResponse_
 @cache
 def document() -> dict[str, Any]:
     """The OpenAPI document as it is served; it is made of routes alone, so that no store is needed."""
-    nothing: Any = SimpleNamespace(store=None, clock=None, news=SimpleNamespace(tell=lambda listener: None))
+    nothing: Any = SimpleNamespace(store=None, clock=None, news=SimpleNamespace(subscribe=lambda listener: None))
     transport = httpx.ASGITransport(create_app(nothing, ApiOptions(jwt_secret="of no use" * 4)))
 
     async def get() -> Any:

@@ -85,7 +85,7 @@ def create_app(services: Services, options: ApiOptions) -> ASGIApp:
     app.state.services = services
     app.state.options = options
     app.state.credentials = Credentials(services.store, services.clock, options.jwt_secret)
-    services.news.tell(app.state.credentials.heed)
+    services.news.subscribe(app.state.credentials.heed)
     hot = hot_routes(services, app.state.credentials, options)
     app.router.routes.extend(part.route for part in hot)
     for router in ROUTERS:

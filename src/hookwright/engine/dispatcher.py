@@ -24,6 +24,7 @@ from hookwright.engine.executor import Executor
 from hookwright.engine.headroom import Headroom
 from hookwright.engine.jobs import Job, from_claim
 from hookwright.engine.lanes import Lane, Turns
+from hookwright.engine.rest import Rest
 from hookwright.engine.room import Room
 from hookwright.engine.settler import Settler
 from hookwright.engine.timers import Timers
@@ -74,6 +75,7 @@ class Dispatcher:
         self._claims: set[asyncio.Task[None]] = set()
         self._headroom = Headroom(bounds.attempts // 2, self._pump)
         self._room = Room(bounds.queue, bounds.queue_bytes)
+        self._rest = Rest(self._feed)
         self._stopping = False
 
     # What others tell it
@@ -253,6 +255,9 @@ class Dispatcher:
         try:
             settlement = await self._executor.attempt(job, self._is_leased)
             lane.learn(asyncio.get_running_loop().time() - began)
+        except StoreUnavailable as error:
+            again_at = self._pause(error)
+            self._rest.begin(error)
         except HookwrightError as error:
             again_at = self._pause(error)
             log.error("delivery %s goes back untried: %s", job.delivery.key, error)
@@ -326,7 +331,7 @@ class Dispatcher:
 
     def _feed(self) -> None:
         """Claim for starving lanes, in turn, while there is room for what waited; not without a lease, which brings us here again."""
-        if not self._is_leased():
+        if not self._is_leased() or self._rest.on:
             return
         while self._starving and not self._stopping and len(self._claims) < self._bounds.claims_at_once and self._room.for_late:
             lane = self._starving.popleft()
@@ -351,6 +356,10 @@ class Dispatcher:
                     ),
                     on_commit=lambda rows: self._claimed(lane, rows),
                 )  # fmt: skip
+                self._rest.not_needed()
+        except StoreUnavailable as error:
+            again_at = self._pause(error)
+            self._rest.begin(error)
         except HookwrightError as error:
             again_at = self._pause(error)
             log.error("nothing can be claimed for endpoint %s now: %s", lane.endpoint, error)

@@ -6,19 +6,17 @@ looks again for due rows, so that nothing depends on a wake-up that was missed.
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Awaitable, Callable
 
 from hookwright.clock import Clock
 from hookwright.engine.herald import Deliverer
+from hookwright.engine.ongoing import Ongoing
 from hookwright.engine.replays import Replays
 from hookwright.engine.slices import SLICE
-from hookwright.errors import StoreUnavailable
 from hookwright.store import Store
 from hookwright.store.deliveries import CancelDeliveries, Forget
 from hookwright.store.retention import Erase, Maintain, Place, RemoveMessages, RemoveRecords
 
-log = logging.getLogger(__name__)
 EVERY_SECONDS = 10.0
 SLICES_A_ROUND = 50
 GRACE_MS = 600_000
@@ -45,6 +43,7 @@ class Janitor:
         self._place: Place | None = None
         self._passed: float | None = None
         self._looked_up_to = ""
+        self._tidying, self._all_done = Ongoing("tidying"), True
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -68,7 +67,10 @@ class Janitor:
             self._erase,
             self._look,
         )
+        self._all_done = True
         more = [await self._some(work) for work in kinds]
+        if self._all_done:
+            self._tidying.succeeded()
         return any(more)
 
     async def _some(self, slice_of_work: Callable[[], Awaitable[bool]]) -> bool:
@@ -78,11 +80,9 @@ class Janitor:
                 if not await slice_of_work():
                     return False
                 await asyncio.sleep(PAUSE_SECONDS)
-        except StoreUnavailable as error:
-            log.error("tidying waits for the database: %s", error)
-            return False
-        except Exception:
-            log.exception("tidying failed")
+        except Exception as error:
+            self._tidying.failed(error)
+            self._all_done = False
             return False
         return True
 

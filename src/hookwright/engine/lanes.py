@@ -67,9 +67,6 @@ class Turns:
         self._fresh, self._late = _Ring(), _Ring()
         self._late_next = False
 
-    def __bool__(self) -> bool:
-        return self.any(late=True)
-
     def any(self, *, late: bool) -> bool:
         """Whether there is a lane to serve; without `late`, one whose next job is fresh."""
         return bool(self._fresh) or (late and bool(self._late))

@@ -23,7 +23,8 @@ from collections.abc import Awaitable, Callable
 
 from hookwright.clock import Clock
 from hookwright.engine.herald import Deliverer
-from hookwright.errors import StoreError, StoreRefused
+from hookwright.engine.ongoing import Ongoing
+from hookwright.errors import StoreRefused
 from hookwright.store import Store
 from hookwright.store.nodes import OpenNode, RenewLease, TakeOver
 
@@ -58,25 +59,11 @@ class Membership:
         raise refusal
 
     async def _keep_on(self, work: Callable[[], Awaitable[None]], pause: float, what: str) -> None:
-        """An outage is two lines of the log."""
-        failing = False
+        ongoing = Ongoing(what)
         while True:
-            try:
+            async with ongoing:
                 await work()
-            except StoreRefused:
-                raise
-            except StoreError as error:
-                if not failing:
-                    log.error("%s fails and is tried again: %s", what, error)
-                failing = True
-            except Exception:
-                log.exception("%s failed and is tried again", what)
-                failing = True
-            else:
-                if failing:
-                    log.warning("%s succeeds again", what)
-                failing = False
-            await asyncio.sleep(AGAIN_SECONDS if failing else pause)
+            await asyncio.sleep(AGAIN_SECONDS if ongoing.failing else pause)
 
     async def beat(self) -> None:
         """Renew; or begin again as another node. Raises StoreUnavailable, StoreRefused."""

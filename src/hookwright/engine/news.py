@@ -14,17 +14,15 @@ for our own. Rules:
 
 import asyncio
 import contextlib
-import logging
 import math
 from collections.abc import Callable
 
 from hookwright.engine.directory import Directory
 from hookwright.engine.herald import Deliverer
-from hookwright.errors import StoreUnavailable
+from hookwright.engine.ongoing import Ongoing
 from hookwright.store import Store
 from hookwright.store.news import News, RecentNews
 
-log = logging.getLogger(__name__)
 EVERY_SECONDS = 0.4
 LEAST_SECONDS = 0.05
 """Between two looks, however often it is called."""
@@ -46,21 +44,17 @@ class Follower:
         self._was_full = False
         self._called = asyncio.Event()
 
-    def tell(self, listener: Callable[[News | None], None]) -> None:
+    def subscribe(self, listener: Callable[[News | None], None]) -> None:
         """Call it with each piece of news; with None when there may have been any."""
         self._listeners.append(listener)
 
     async def run(self) -> None:
         """Until cancelled."""
-        loop = asyncio.get_running_loop()
+        loop, looking = asyncio.get_running_loop(), Ongoing("reading what other processes change")
         while True:
             began = loop.time()
-            try:
+            async with looking:
                 await self.look()
-            except StoreUnavailable as error:
-                log.error("what other processes change cannot be read now: %s", error)
-            except Exception:
-                log.exception("what other processes change could not be read")
             await self._pause(loop.time() - began)
 
     async def _pause(self, took: float) -> None:

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 from hookwright.domain.deliveries import Fence, Key, State
+from hookwright.engine.ongoing import Ongoing
 from hookwright.errors import StoreUnavailable
 from hookwright.store import Store
 from hookwright.store.deliveries import Release, Settle, Settlement
@@ -39,6 +40,7 @@ class Settler:
         """How many of the first of them the store was given before, and gave no answer: they may be committed."""
         self._given: list[Given] = []
         self._running: asyncio.Task[None] | None = None
+        self._writing = Ongoing("writing down what attempts came to", again=PAUSE_SECONDS)
 
     @property
     def waiting(self) -> int:
@@ -72,15 +74,9 @@ class Settler:
     async def _run(self) -> None:
         try:
             while self._settlements or self._given:
-                try:
+                async with self._writing:
                     await self._write_settlements()
                     await self._write_given()
-                except StoreUnavailable as error:
-                    log.error("%d finished attempts wait for the database: %s", len(self._settlements), error)
-                    await asyncio.sleep(PAUSE_SECONDS)
-                except Exception:
-                    log.exception("settling failed, and goes on")
-                    await asyncio.sleep(PAUSE_SECONDS)
         finally:
             self._running = None
 

@@ -12,15 +12,14 @@ touched. Rules:
 """
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
+from hookwright.engine.ongoing import Ongoing
 from hookwright.errors import StoreUnavailable
 from hookwright.store import Store
 from hookwright.store.wakeups import Heard, Wake
 
-log = logging.getLogger(__name__)
 EVERY_SECONDS = 0.05
 LOOK_SECONDS = 1.0
 LATE_MS = 1_000
@@ -57,9 +56,10 @@ class Wakeups:
 
     async def speak(self) -> None:
         """Until cancelled: tell the others."""
+        telling = Ongoing("telling other processes what is due")  # a word that is lost is not repeated: they look by themselves
         while True:
             await self._something.wait()
-            with suppress(StoreUnavailable):  # they look by themselves
+            async with telling:
                 await self._tell()
             await asyncio.sleep(EVERY_SECONDS)
 
@@ -89,21 +89,16 @@ class Listener:
     ) -> None:  # fmt: skip
         self._store, self._wake, self._look, self._news = store, wake, look, news
         self._anywhere = asyncio.Event()
+        self._looking = Ongoing("looking for due deliveries")
 
     async def listen(self) -> None:
         """Until cancelled."""
-        failing = False
+        hearing = Ongoing("hearing what other processes say", again=AGAIN_SECONDS)
         while True:
-            try:
-                heard = await self._store.heard()
-                failing = False
-            except StoreUnavailable as error:
-                if not failing:
-                    log.error("what other processes say cannot be heard now, and is looked for: %s", error)
-                failing = True
-                await asyncio.sleep(AGAIN_SECONDS)
-                heard = Heard(anywhere=True)
-            self._heed(heard)
+            async with hearing:
+                self._heed(await self._store.heard())
+            if hearing.failing:
+                self._heed(Heard(anywhere=True))
 
     async def look_anywhere(self) -> None:
         """Until cancelled: look at every endpoint after a word that any may have due rows."""
@@ -136,6 +131,6 @@ class Listener:
             self._anywhere.set()
 
     async def _try_to_look(self, after: str, late_ms: int) -> str | None:
-        with suppress(StoreUnavailable):  # others tell of outages; the next look makes up for it
+        async with self._looking:  # the next look makes up for one that fails
             return await self._look(after, late_ms)
         return None

@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any
 
 import msgspec
 
@@ -64,7 +65,7 @@ async def run_engine(
 ) -> AsyncIterator[Services]:
     """The engine at work on `store`, for the length of a block; it leaves nothing owned behind.
 
-    It calls `stop` when it cannot go on: then the block is to end, and StoreRefused is raised at its end.
+    It calls `stop` when it cannot go on: then the block is to end, and why is raised at its end; StoreRefused, if it can be no node.
     """
     clock, minter = chance.clock, Minter(chance.entropy)
     secrets = Secrets(vault)
@@ -90,16 +91,17 @@ async def run_engine(
             ingest=Ingest(store=store, dispatcher=dispatcher, clock=clock, minter=minter),
             dispatcher=dispatcher, replays=replays, news=news,
         )  # fmt: skip
-        loops = [asyncio.create_task(janitor.run())]
+        loops = [_begin(janitor.run(), stop)]
         if options.lease is not None:
             listener = Listener(store, wake=dispatcher.wake if options.delivers else None, look=dispatcher.look_on, news=news.call)
-            loops += [asyncio.create_task(loop) for loop in (news.run(), wakeups.speak(), listener.listen())]
+            loops += [_begin(loop, stop) for loop in (news.run(), wakeups.speak(), listener.listen())]
             if options.delivers:
-                loops += [asyncio.create_task(loop) for loop in (listener.look_anywhere(), listener.look_around())]
+                loops += [_begin(loop, stop) for loop in (listener.look_anywhere(), listener.look_around())]
         try:
             yield services
         finally:
             await _end(loops)
+        _raise_what_ended(loops)
 
 
 @contextlib.asynccontextmanager
@@ -119,8 +121,7 @@ async def _node(
     if options.lease is not None:
         dispatcher.lease(began + options.lease)
         membership = Membership(store=store, dispatcher=dispatcher, clock=clock, lease_ms=round(options.lease * 1000))
-        member = [asyncio.create_task(membership.run())]
-        member[0].add_done_callback(lambda task: None if task.cancelled() else stop())
+        member = [_begin(membership.run(), stop)]
     try:
         await dispatcher.look_again()  # it begins to deliver: if it fails half-way, that is stopped too
         yield dispatcher
@@ -131,15 +132,26 @@ async def _node(
             await store.write(CloseNode(owner=dispatcher.owner))
             if options.lease is not None:
                 await wakeups.last_word()
-    for task in member:
-        if not task.cancelled():
-            task.result()
+    _raise_what_ended(member)
+
+
+def _begin(loop: Coroutine[Any, Any, None], stop: Callable[[], object]) -> asyncio.Task[None]:
+    """Each goes on until it is cancelled; if it ends all the same, so must the process, which is of little use without it."""
+    task = asyncio.create_task(loop)
+    task.add_done_callback(lambda task: None if task.cancelled() else stop())
+    return task
 
 
 async def _end(loops: list[asyncio.Task[None]]) -> None:
     for loop in loops:
         loop.cancel()
     await asyncio.gather(*loops, return_exceptions=True)
+
+
+def _raise_what_ended(loops: list[asyncio.Task[None]]) -> None:
+    for loop in loops:
+        if not loop.cancelled():
+            loop.result()
 
 
 def engine_options(settings: Settings) -> EngineOptions:
