@@ -97,8 +97,8 @@ def test_a_conflict_with_what_is_not_kept_is_found(monkeypatch: pytest.MonkeyPat
 
     def tell_at_once(self: Any, item: Any) -> None:
         carry_out(self, item)
-        if item.error is not None and not item.answer.done():
-            item.answer.set_exception(item.error)
+        if item.error is not None and not item.waiter.done():
+            item.waiter.set_exception(item.error)
 
     monkeypatch.setattr(Groups, "_carry_out_apart", tell_at_once)
     assert "was refused as taken" in _found()
