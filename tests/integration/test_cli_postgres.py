@@ -12,9 +12,11 @@ import pytest
 from hookwright.cli import doctor_postgres, reseal
 from hookwright.cli.console import Failed
 from hookwright.cli.serve import banner
+from hookwright.clock import SystemClock
 from hookwright.config import Settings
 from hookwright.engine.seals import Resealing
 from hookwright.runtime.postgres import Node, Server
+from hookwright.stores.postgres.store import open_store
 from tests.harness import SECRET, Receiver, ServerProcess, free_port, running_server
 from tests.harness import Server as Running
 from tests.integration.api import Api
@@ -103,6 +105,30 @@ def test_no_server_starts_where_a_commit_may_be_lost_and_doctor_says_so(tmp_path
     assert checks(tmp_path, database)["durability"]["level"] == "fail"
 
 
+def test_without_a_limit_for_transactions_doctor_and_a_start_behind_a_pooler_say_what_to_set(
+    tmp_path: Path, database: str, postgres: Postgres, caplog: pytest.LogCaptureFixture
+) -> None:
+    with running_pgbouncer(postgres) as port:
+        pooled = postgres.url(name_of(database), port=port)
+        found = checks(tmp_path, pooled, database_pooled="true")["limits"]
+        asyncio.run(opened(pooled, pooled=True))
+    assert found["level"] == "warn"
+    assert "set idle_in_transaction_session_timeout = '5s'" in found["advice"]
+    assert "the database's user has no limit of time: idle_in_transaction_session_timeout is 0" in caplog.text
+
+
+def test_where_transactions_have_a_limit_nothing_is_said_of_it(tmp_path: Path, database: str, postgres: Postgres) -> None:
+    assert "limits" not in checks(tmp_path, database)  # a direct session sets its own
+    postgres.execute(f"alter database {name_of(database)} set idle_in_transaction_session_timeout = '5s'")
+    with running_pgbouncer(postgres) as port:
+        assert "limits" not in checks(tmp_path, postgres.url(name_of(database), port=port), database_pooled="true")
+
+
+async def opened(database: str, *, pooled: bool) -> None:
+    async with open_store(database, pooled=pooled, now=SystemClock().now()):
+        pass
+
+
 def test_no_server_starts_where_nothing_is_synced_and_doctor_says_so(tmp_path: Path, database: str, postgres: Postgres) -> None:
     postgres.execute("alter system set fsync = off", "alter system set full_page_writes = off")
     try:
@@ -128,8 +154,8 @@ def test_a_database_of_another_encoding_is_refused(tmp_path: Path, postgres: Pos
 
 
 def test_a_server_that_is_too_old_is_refused() -> None:
-    assert "PostgreSQL 12.9 is too old" in Server(120_009, "12.9", "UTF8", "on", "on", "on").unusable()[0]
-    assert not Server(130_000, "13.0", "UTF8", "on", "on", "on").unusable()
+    assert "PostgreSQL 12.9 is too old" in Server(120_009, "12.9", "UTF8", "on", "on", "on", "5s").unusable()[0]
+    assert not Server(130_000, "13.0", "UTF8", "on", "on", "on", "5s").unusable()
 
 
 # Side by side with servers

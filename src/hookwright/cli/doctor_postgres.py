@@ -39,6 +39,7 @@ def look_around(settings: Settings) -> Iterator[Check]:
         yield Check("database", "fail", f"a row is damaged: {error}", "restore a backup (docs/postgresql.md)")
         return
     yield from check_server(settings, found.server)
+    yield from check_limits(found.server)
     yield check_clocks(now_ms(), found.now)
     yield from check_content(settings, found)
 
@@ -66,6 +67,12 @@ def check_server(settings: Settings, server: "Server") -> Iterator[Check]:
         yield Check("durability", "fail", what, "set full_page_writes = on in postgresql.conf")
     elif not server.lossy():
         yield Check("durability", "ok", f"fsync = on, synchronous_commit = {server.synchronous_commit}, full_page_writes = on")
+
+
+def check_limits(server: "Server") -> Iterator[Check]:
+    for found in server.unbounded():
+        what, _, advice = found.partition(": ")
+        yield Check("limits", "warn", what, advice)
 
 
 def check_clocks(now: int, database: int) -> Check:

@@ -4,14 +4,19 @@ A commit is an acknowledgement's ground (P1). Where the server says that a trans
 disk, there is none: such a server is refused, and there is no switch to have it all the same.
 """
 
+import logging
 from typing import Any
 
 import msgspec
 
 from hookwright.errors import StoreRefused
 
+log = logging.getLogger(__name__)
 OLDEST = 130_000
-_ASKED = "server_version_num", "server_version", "server_encoding", "fsync", "synchronous_commit", "full_page_writes"
+_ASKED = (
+    "server_version_num", "server_version", "server_encoding", "fsync", "synchronous_commit", "full_page_writes",
+    "idle_in_transaction_session_timeout",
+)  # fmt: skip
 _LOOK = f"select {', '.join(f'current_setting({name!r})' for name in _ASKED)}"
 
 
@@ -24,6 +29,8 @@ class Server(msgspec.Struct, frozen=True):
     fsync: str
     synchronous_commit: str
     full_page_writes: str
+    idle_limit: str
+    """Of a session in the middle of a transaction: only behind a pooler, where no session can be told, it is not our own."""
 
     def lossy(self) -> list[str]:
         """What makes an acknowledgement a lie, with the way to mend it, one line each."""
@@ -36,6 +43,15 @@ class Server(msgspec.Struct, frozen=True):
                 "set synchronous_commit = on, or postgresql.conf)"
             )
         return found
+
+    def unbounded(self) -> list[str]:
+        """What lets a process that hangs keep its locks for ever, and with them its deliveries."""
+        if self.idle_limit != "0":
+            return []
+        return [
+            "idle_in_transaction_session_timeout is 0, so nobody can take over from a process that freezes in the middle of a "
+            "transaction: alter role ... set idle_in_transaction_session_timeout = '5s' (docs/postgresql.md)"
+        ]
 
     def unusable(self) -> list[str]:
         """What else this program cannot work with."""
@@ -57,3 +73,5 @@ async def check_server(connection: Any) -> None:
     server = await look(connection)
     if found := server.unusable() + server.lossy():
         raise StoreRefused("; ".join(found))
+    for line in server.unbounded():
+        log.warning("the database's user has no limit of time: %s", line)
