@@ -12,7 +12,7 @@ from hookwright import ids
 from hookwright.domain.deliveries import State
 from hookwright.store.deliveries import Forget
 from hookwright.store.retention import Maintain
-from hookwright.stores.postgres.old_days import MOVED, MOVED_ROWS
+from hookwright.stores.postgres.old_days import MOVED, MOVED_ROWS, PATIENCE_MS
 from hookwright.stores.postgres.partitions import AHEAD, DAY_MS, TABLES, make_days
 from hookwright.stores.postgres.store import PostgresStore, open_store
 from tests.conformance.makers import NOW, OWNER, World
@@ -67,8 +67,9 @@ def test_processes_that_start_and_tidy_at_once_make_and_drop_each_day_once(datab
             opened = await asyncio.gather(*[store.__aenter__() for store in stores])
             assert [len(await days(connection, table)) for table in TABLES] == [DAYS] * len(TABLES)
             wanted = [2 * DAYS - 4] * len(TABLES)
-            for _ in range(100):  # each leaves to the others what they are at
-                await asyncio.gather(*[store.write(Maintain(now=LATER, before=NOW + 3 * DAY_MS)) for store in opened])
+            for n in range(100):  # each leaves to the others what they are at
+                now = LATER + n * PATIENCE_MS
+                await asyncio.gather(*[store.write(Maintain(now=now, before=NOW + 3 * DAY_MS)) for store in opened])
                 if [len(await days(connection, table)) for table in TABLES] == wanted:
                     break
             assert [len(await days(connection, table)) for table in TABLES] == wanted
@@ -91,9 +92,24 @@ def test_who_reads_a_table_for_long_is_not_waited_for_and_keeps_nobody_waiting(d
             assert len(await days(connection, "messages")) < 2 * DAYS  # attaching waits for the table of what lies in no day
             await world.message()
             await store.write(Forget(now=LATER, limit=9))
-        while await store.write(Maintain(now=LATER, before=NOW + DAY_MS)):
+        while await store.write(Maintain(now=LATER + PATIENCE_MS, before=NOW + DAY_MS)):
             pass
         assert [len(await days(connection, table)) for table in TABLES] == [2 * DAYS - 2] * len(TABLES)
+
+    on(database, story)
+
+
+def test_a_day_that_was_busy_is_tried_again_after_minutes_and_not_before(database: str) -> None:
+    """Each try stops everybody who accepts messages for as long as it waits."""
+
+    async def story(store: PostgresStore, connection: Any) -> None:
+        async with beside(database) as reader, reader.transaction():
+            await reader.fetch("select from contents")
+            await store.write(Maintain(now=LATER, before=NOW + DAY_MS))
+        assert not await store.write(Maintain(now=LATER + PATIENCE_MS - 1, before=NOW + DAY_MS))
+        assert "contents_20241003" in await days(connection, "contents")
+        assert await store.write(Maintain(now=LATER + PATIENCE_MS, before=NOW + DAY_MS))
+        assert "contents_20241003" not in await days(connection, "contents")
 
     on(database, story)
 
@@ -120,7 +136,7 @@ def test_what_is_being_sent_again_is_seen_before_its_day_goes(database: str) -> 
                 pass
             assert await connection.fetchval("select count(*) from messages_20241004") == 1
             await adding.commit()
-        while await store.write(Maintain(now=LATER, before=NOW + DAY_MS)):
+        while await store.write(Maintain(now=LATER + PATIENCE_MS, before=NOW + DAY_MS)):
             pass
         assert await connection.fetchval("select count(*) from messages_other where id = $1", message.id) == 1
         assert "messages_20241004" not in await days(connection, "messages")

@@ -29,19 +29,36 @@ MOVED = 1_000
 MOVED_ROWS = 10_000
 """Outcomes or attempts that are: a few messages may have gone to thousands of endpoints. Some tenths of a second, once."""
 EVENT_IDS = 500
+PATIENCE_MS = 300_000
+"""After a table was busy: who reads it for long (a dump) does so for minutes, and every try stops all that accepts messages."""
 _NAME = re.compile(r"_(\d{8})$")
 
 
-async def drop_days(db: PostgresDb, before: int) -> bool:
-    """Drop a table of a day that ended before `before` (Unix ms), or a slice of event ids; whether something was done."""
-    try:
-        days = sorted((await _days(db)).items())
-        whole = min((day for day, tables in days if "messages" in tables), default=date.max)
-        for day, tables in days:
-            if start_of(day) + DAY_MS <= before and await _drop_some(db, day, tables, whole):
-                return True
-    except (asyncpg.LockNotAvailableError, asyncpg.UndefinedTableError):  # they are busy, or another process was faster: another time
-        pass
+class OldDays:
+    """Of one process: it remembers when a table was busy."""
+
+    def __init__(self) -> None:
+        self._busy_at: int | None = None
+
+    async def drop(self, db: PostgresDb, now: int, before: int) -> bool:
+        """Drop a table of a day that ended before `before` (Unix ms), or a slice of event ids; whether something was done."""
+        if self._busy_at is not None and abs(now - self._busy_at) < PATIENCE_MS:
+            return False
+        try:
+            return await _drop_days(db, before)
+        except asyncpg.LockNotAvailableError:
+            self._busy_at = now
+        except asyncpg.UndefinedTableError:  # another process was faster
+            pass
+        return False
+
+
+async def _drop_days(db: PostgresDb, before: int) -> bool:
+    days = sorted((await _days(db)).items())
+    whole = min((day for day, tables in days if "messages" in tables), default=date.max)
+    for day, tables in days:
+        if start_of(day) + DAY_MS <= before and await _drop_some(db, day, tables, whole):
+            return True
     return False
 
 

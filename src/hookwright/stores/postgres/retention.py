@@ -8,7 +8,7 @@ import msgspec
 from hookwright.store.deliveries import Forget
 from hookwright.store.retention import Erase, Maintain, Place, RemoveMessages, RemoveRecords
 from hookwright.stores.postgres.db import PostgresDb
-from hookwright.stores.postgres.old_days import drop_days
+from hookwright.stores.postgres.old_days import OldDays
 from hookwright.stores.postgres.partitions import make_days
 from hookwright.stores.sql import removal, retention
 from hookwright.stores.sql.registry import load_sql
@@ -31,11 +31,11 @@ async def by_both_clocks(connection: Any, command: Timed) -> Timed:
     return msgspec.structs.replace(command, **times)
 
 
-async def maintain(connection: Any, command: Maintain) -> bool:
+async def maintain(connection: Any, command: Maintain, old_days: OldDays) -> bool:
     """In transactions of its own: what it locks must be free again soon."""
     await make_days(connection, command.now, wait=False)  # by the process's own clock: that is what its ids go by
     command = await by_both_clocks(connection, command)
-    return command.before is not None and await drop_days(PostgresDb(connection), command.before)
+    return command.before is not None and await old_days.drop(PostgresDb(connection), command.now, command.before)
 
 
 async def forget(db: PostgresDb, command: Forget) -> int:

@@ -27,6 +27,7 @@ from hookwright.stores.postgres.db import PostgresDb
 from hookwright.stores.postgres.doubts import Doubts, claimed_by
 from hookwright.stores.postgres.faults import AGAIN, LOST, PASSING, unavailable
 from hookwright.stores.postgres.listening import CHANNEL, Ear
+from hookwright.stores.postgres.old_days import OldDays
 from hookwright.stores.postgres.partitions import make_days
 from hookwright.stores.postgres.schema import migrate
 from hookwright.stores.postgres.servers import check_server
@@ -78,6 +79,7 @@ class PostgresStore:
         self._urgent = Lines(address, URGENT_LINES)
         self._messages = Batches[CreateMessage](self._accepting, self._create)
         self._doubts = Doubts()
+        self._old_days = OldDays()
         self._ear = Ear(address)
 
     @overload
@@ -106,7 +108,7 @@ class PostgresStore:
             result = await _translated(self._renew(command))
         elif isinstance(command, Maintain):
             async with self._changes.one() as line:
-                result = await _translated(line.use(lambda connection: retention.maintain(connection, command)))
+                result = await _translated(line.use(lambda connection: retention.maintain(connection, command, self._old_days)))
         elif isinstance(command, Wake):
             await self._say(command)
             result = None
