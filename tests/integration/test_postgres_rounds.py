@@ -3,10 +3,11 @@
 import asyncio
 from typing import Any
 
+import asyncpg
 import pytest
 
 from hookwright.domain.deliveries import State
-from hookwright.store.deliveries import ContinueRecovers, StartRecover
+from hookwright.store.deliveries import ContinueRecovers, OpenRecovers, StartRecover
 from hookwright.store.nodes import OpenNode
 from hookwright.stores.postgres.store import open_store
 from hookwright.stores.sql import recovers
@@ -49,5 +50,31 @@ def test_a_recover_that_was_overtaken_by_a_resend_that_failed_adds_the_round_aft
             assert await recovering == [endpoint.id]
             await fail()
             assert sorted(attempt.key.round for attempt in await attempts(world, message)) == [0, 1, 2]
+
+    asyncio.run(story())
+
+
+def test_a_recover_goes_on_past_messages_that_are_gone(database: str) -> None:
+    """Their outcomes go a moment after them."""
+
+    async def story() -> None:
+        async with open_store(database, now=NOW) as store:
+            world = World(store)
+            await world.application()
+            endpoint = await world.endpoint()
+            owner = await store.write(OpenNode(now=NOW))
+            messages = [await world.message(endpoint) for _ in range(4)]
+            for row in (await claim(world, endpoint, owner=owner)).claimed:
+                assert await settle(world, settlement(world, row.delivery, State.FAIL)) == [True]
+            connection = await asyncpg.connect(database)
+            await connection.execute("delete from messages where id = any($1)", [message.id for message in messages[:2]])
+            await connection.close()
+            await store.write(
+                StartRecover(task="qtask_1", application=world.app, endpoint=endpoint.id, since=NOW, until=NOW + HOUR, now=NOW)
+            )
+            while await store.read(OpenRecovers()):
+                await store.write(ContinueRecovers(now=NOW, limit=2))
+            recovered = (await claim(world, endpoint, owner=owner)).claimed
+            assert {row.delivery.key.message for row in recovered} == {message.id for message in messages[2:]}
 
     asyncio.run(story())
