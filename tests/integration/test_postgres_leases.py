@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any, cast
@@ -9,7 +10,7 @@ from typing import Any, cast
 import asyncpg
 import pytest
 
-from hookwright.clock import SystemClock
+from hookwright.clock import SystemClock, elapsed
 from hookwright.engine.membership import Membership
 from hookwright.engine.services import Services
 from hookwright.errors import StoreUnavailable
@@ -207,7 +208,7 @@ def test_an_attempt_whose_preparation_outlasts_the_lease_is_not_sent(database: P
                 telling.load.set()
                 await until(lambda: not lane.in_flight)
                 assert recorder.sent.empty()
-                dispatcher_of(services).lease(asyncio.get_running_loop().time() + LONG)
+                dispatcher_of(services).lease(elapsed() + LONG)
                 assert await asyncio.wait_for(recorder.sent.get(), LONG) == b"one"
 
     asyncio.run(story())
@@ -224,8 +225,37 @@ def test_what_is_accepted_without_a_lease_is_nobodys_and_is_claimed_when_there_i
             await accept(services, b"one", world.app)
             assert [due.endpoint for due in (await store.read(DueEndpoints())).due] == [endpoint.id]
             assert not dispatcher._claims
-            dispatcher.lease(asyncio.get_running_loop().time() + LONG)
+            dispatcher.lease(elapsed() + LONG)
             assert await asyncio.wait_for(recorder.sent.get(), LONG) == b"one"
+
+    asyncio.run(story())
+
+
+def test_a_machine_that_wakes_from_a_suspension_beyond_the_lease_sends_nothing_before_it_is_renewed(
+    database: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loop's time stood still meanwhile."""
+
+    async def story() -> None:
+        recorder = Held()
+        async with directly(database) as store, run_engine_without_loops(store, recorder) as services:
+            world = await world_of(store)
+            endpoint = await endpoint_of(world, services)
+            dispatcher = dispatcher_of(services)
+            membership = Membership(store=store, dispatcher=dispatcher, clock=SystemClock(), lease_ms=round(LONG * 1000))
+            await membership.beat()
+            await accept(services, b"before", world.app)
+            assert await asyncio.wait_for(recorder.sent.get(), LONG) == b"before"
+            lane = dispatcher._lanes[endpoint.id]
+            lane.slots = 1
+            await accept(services, b"after", world.app)
+            real = time.clock_gettime
+            monkeypatch.setattr(time, "clock_gettime", lambda number: real(number) + LONG * (number == time.CLOCK_BOOTTIME))
+            recorder.answers.set()
+            await until(lambda: not lane.in_flight)
+            assert recorder.sent.empty()
+            await membership.beat()
+            assert await asyncio.wait_for(recorder.sent.get(), LONG) == b"after"
 
     asyncio.run(story())
 
@@ -259,12 +289,12 @@ def test_a_clock_that_jumps_neither_ends_a_lease_nor_lengthens_it(database: Post
             dispatcher = dispatcher_of(services)
             membership = Membership(store=store, dispatcher=dispatcher, clock=Jumping(), lease_ms=NEVER_MS)
             owner, other = dispatcher.owner, await store.write(OpenNode(now=0))
-            began = asyncio.get_running_loop().time()
+            began = elapsed()
             for _ in range(4):
                 await membership.beat()
                 assert await store.write(TakeOver(owner=other, lease_ms=NEVER_MS)) == 0
                 ends = dispatcher._leased_until
-                assert began + NEVER_MS / 1000 <= ends <= asyncio.get_running_loop().time() + NEVER_MS / 1000
+                assert began + NEVER_MS / 1000 <= ends <= elapsed() + NEVER_MS / 1000
             assert dispatcher.owner == owner
             connection = await asyncpg.connect(database.url("leases"))
             silent = await connection.fetchval(

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from hookwright.clock import Clock
+from hookwright.clock import Clock, elapsed
 from hookwright.domain.deliveries import State
 from hookwright.engine.directory import Directory
 from hookwright.engine.executor import Executor
@@ -149,13 +149,13 @@ class Dispatcher:
         self._feed()
 
     def lease(self, until: float) -> None:
-        """This process is a node until then (the loop's time); after it it claims and sends nothing: others may by then."""
+        """This process is a node until then (by `clock.elapsed`); after it it claims and sends nothing: others may by then."""
         self._leased_until = until
         self._pump()
         self._feed()
 
     def _is_leased(self) -> bool:
-        return self._leased_until == math.inf or asyncio.get_running_loop().time() < self._leased_until
+        return self._leased_until == math.inf or elapsed() < self._leased_until
 
     def begin_again(self, owner: int) -> None:
         """This process was ended as a node and is a new one: nothing that was claimed for the old one is its own."""

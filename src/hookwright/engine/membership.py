@@ -8,8 +8,8 @@ Rules:
 
 * The two go on independently: a renewal waits for nothing else, and for its own answer no longer than a third of a
   lease, so that it has failed, and been tried again, before the lease ends.
-* The lease is counted by the loop's time from before the renewal was asked for, silence by the database's clock: no clock that
-  is set anew can make one longer or shorter.
+* The lease is counted from before the renewal was asked for, by a clock that nobody sets and that goes on while the machine is
+  suspended; silence by the database's clock.
 * Who could not renew its own lease, or is late with it, knows nothing of the others: after an outage they have had no chance
   either, so for the length of a lease it ends nobody.
 * Who has just begun does not know whether there was an outage: it ends nobody before whoever is alive had a chance to say so.
@@ -21,7 +21,7 @@ import logging
 import math
 from collections.abc import Awaitable, Callable
 
-from hookwright.clock import Clock
+from hookwright.clock import Clock, elapsed
 from hookwright.engine.herald import Deliverer
 from hookwright.engine.ongoing import Ongoing
 from hookwright.errors import StoreRefused
@@ -67,13 +67,13 @@ class Membership:
 
     async def beat(self) -> None:
         """Renew; or begin again as another node. Raises StoreUnavailable, StoreRefused."""
-        began = asyncio.get_running_loop().time()
+        began = elapsed()
         try:
             alive = await self._store.write(RenewLease(owner=self._dispatcher.owner, within=self._lease_ms / 3000))
             if not alive:
                 await self._begin_again()
         except BaseException:
-            self._late_from = began
+            self._late_from = -math.inf
             raise
         lease = self._lease_ms / 1000
         self._dispatcher.lease(began + lease)

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from hookwright.clock import Clock, SystemClock
+from hookwright.clock import Clock, SystemClock, elapsed
 from hookwright.config import Settings
 from hookwright.domain.retries import RetryPolicy
 from hookwright.engine.changes import Changes
@@ -112,7 +112,7 @@ async def _node(
 
     Calls `stop` when it can be none any more, and raises StoreRefused in the end.
     """
-    began = asyncio.get_running_loop().time()
+    began = elapsed()
     owner = await store.write(OpenNode(now=clock.now()))
     if options.lease is None:
         await store.write(TakeOver(owner=owner))
