@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from bench.growth.examinations import Counted, Explained, count_on_sqlite
+from bench.growth.examinations import Counted, ExaminedDb, Explained, count_on_sqlite
 from bench.growth.fills import fill
 from bench.growth.histories import DAY_MS
 from bench.growth.shapes import BIG, shape
@@ -18,15 +18,16 @@ from hookwright.domain.messages import Content, Message
 from hookwright.domain.organizations import DEFAULT_ORGANIZATION as ORG
 from hookwright.ids import Minter
 from hookwright.store import Command
-from hookwright.store.deliveries import ClaimDue, Release, Settle, Settlement
+from hookwright.store.deliveries import ClaimDue, Forget, Release, Settle, Settlement
 from hookwright.store.endpoints import LoadApplication
 from hookwright.store.messages import CreateMessage
 from hookwright.stores.postgres import deliveries as postgres_deliveries
 from hookwright.stores.postgres import messages as postgres_messages
+from hookwright.stores.postgres import retention as postgres_retention
 from hookwright.stores.postgres.connections import SESSION
 from hookwright.stores.postgres.db import PostgresDb
 from hookwright.stores.sql import handlers
-from hookwright.stores.sql.db import carry_out
+from hookwright.stores.sql.db import Values, carry_out
 from hookwright.stores.sql.items import Asked
 from hookwright.stores.sql.registry import READERS
 from hookwright.stores.sqlite.connections import open_writer
@@ -85,6 +86,21 @@ def claim(group: Group) -> ClaimDue:
     return ClaimDue(endpoint=group[0].deliveries[0].key.endpoint, owner=OWNER, now=NOW + DAY_MS, limit=AT_ONCE, most_bytes=2**20)
 
 
+EXPIRED = Forget(now=NOW + 91 * DAY_MS, limit=AT_ONCE)
+"""Of all that there is."""
+
+
+class ExaminedWrites(ExaminedDb):
+    """Explains what changes rows too, undone in between."""
+
+    async def run(self, sql: str, values: Values = ()) -> int:
+        trying = self.connection.transaction()
+        await trying.start()
+        await self._examine(sql, values)
+        await trying.rollback()
+        return await super().run(sql, values)
+
+
 def total(counted: Counted) -> int:
     return sum(count for _, count in counted)
 
@@ -100,6 +116,7 @@ def on_sqlite(database: str) -> dict[str, int]:
 
     connection.execute("begin immediate")
     costs = {"accept": cost(*group), "release": cost(released(group)), "claim": cost(claim(group)), "settle": cost(settled(group))}
+    costs["forget"] = cost(EXPIRED, EXPIRED)
     assert connection.execute("select count(*) from deliveries where owner = ?", (OWNER,)).fetchall() == [(0,)]
     connection.execute("rollback")
     connection.close()
@@ -118,8 +135,10 @@ async def on_postgres(database: str) -> dict[str, int]:
         accepting, settling = Explained(connection), Explained(connection)
         await postgres_messages.create(accepting, [Asked(one) for one in group])
         assert await postgres_deliveries.settle(settling, settled(group)) == [True] * AT_ONCE
+        forgetting = ExaminedWrites(connection)
+        assert [await postgres_retention._forget(forgetting, EXPIRED) for _ in range(2)] == [2 * AT_ONCE] * 2  # with keys
         await outer.rollback()
-        return {"accept": total(accepting.counted), "settle": total(settling.counted)}
+        return {"accept": total(accepting.counted), "settle": total(settling.counted), "forget": total(forgetting.counted) // 2}
     finally:
         await connection.close()
 
