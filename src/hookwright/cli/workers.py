@@ -52,7 +52,8 @@ async def _supervise(settings: "Settings", flags: Mapping[str, Any]) -> None:
 
 
 def _command(number: int) -> list[str]:
-    return [sys.executable, "-m", "hookwright", "serve", "--number", str(number)]
+    """`-P`: what lies in the working directory is no module of ours, whatever its name."""
+    return [sys.executable, "-P", "-m", "hookwright", "serve", "--number", str(number)]
 
 
 def _environment(flags: Mapping[str, Any], port: int) -> dict[str, str]:

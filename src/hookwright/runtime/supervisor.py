@@ -4,7 +4,7 @@ Duty: whoever runs this process has one thing to start, to signal and to wait fo
 
 * The first child starts alone: it brings the schema up to date, and what is wrong with the configuration is said once.
 * A child that has never been ready ends the whole with its own status: it would fail again. One that was ready and died is begun
-  anew, later each time it dies young.
+  anew, later each time it dies young; and so is one that the machine has no room for at that moment.
 * Each child has its standard input from here and nothing is ever written to it: its end is how a child learns that this process
   is gone, however it ended. Children are in sessions of their own, so that a terminal's Ctrl-C reaches them once, by us.
 * Nothing is loaded here that a child needs: a child is a fresh process, not a copy of this one.
@@ -95,24 +95,35 @@ class Supervisor:
         pause = SHORTEST_PAUSE
         while not self._stopping.is_set():
             born = loop.time()
-            child = self._children[number] = await asyncio.create_subprocess_exec(
-                *self._command(number), stdin=PIPE, stdout=PIPE, env=self._environment, start_new_session=True
-            )
-            if self._stopping.is_set():  # it was asked of those that were there
-                child.send_signal(signal.SIGTERM)
-            await self._follow(child, begun)
-            status = await child.wait()
-            del self._children[number]
-            if self._stopping.is_set():
-                return
-            if not begun.is_set():
-                raise NeverReady(status if status >= 0 else 128 - status)
-            pause = SHORTEST_PAUSE if loop.time() - born > OLD else pause
-            log.error("a process ended and is begun anew", worker=number, status=status, seconds=pause)
+            try:
+                status = await self._live(number, begun)
+            except OSError as error:  # the machine has no room for another process, perhaps
+                if not begun.is_set():
+                    raise
+                log.error("a process cannot be begun and is tried again", worker=number, cause=str(error), seconds=pause)
+            else:
+                if self._stopping.is_set():
+                    return
+                if not begun.is_set():
+                    raise NeverReady(status if status >= 0 else 128 - status)
+                pause = SHORTEST_PAUSE if loop.time() - born > OLD else pause
+                log.error("a process ended and is begun anew", worker=number, status=status, seconds=pause)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._stopping.wait()
             pause = min(LONGEST_PAUSE, 2 * pause)
+
+    async def _live(self, number: int, begun: asyncio.Event) -> int:
+        """The life of one child; the status with which it ended. Raises OSError when none can be made."""
+        child = self._children[number] = await asyncio.create_subprocess_exec(
+            *self._command(number), stdin=PIPE, stdout=PIPE, env=self._environment, start_new_session=True
+        )
+        if self._stopping.is_set():  # it was asked of those that were there
+            child.send_signal(signal.SIGTERM)
+        await self._follow(child, begun)
+        status = await child.wait()
+        del self._children[number]
+        return status
 
     async def _stopped(self) -> None:
         await self._stopping.wait()
