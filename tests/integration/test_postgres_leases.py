@@ -11,9 +11,11 @@ import asyncpg
 import pytest
 
 from hookwright.clock import SystemClock, elapsed
+from hookwright.config import Settings
 from hookwright.engine.membership import Membership
 from hookwright.engine.services import Services
 from hookwright.errors import StoreUnavailable
+from hookwright.runtime.database import open_database
 from hookwright.runtime.engine import SYSTEM, Chance, EngineOptions, run_engine
 from hookwright.store import Store
 from hookwright.store.deliveries import DueEndpoints
@@ -23,7 +25,9 @@ from hookwright.stores.postgres.store import PostgresStore, open_store
 from hookwright.vault import Vault
 from tests.conformance.makers import World
 from tests.dispatchers import dispatcher_of
+from tests.harness import SECRET
 from tests.integration.engines import Held, Recorder, accept, endpoint_of
+from tests.integration.test_postgres_news import KEY
 from tests.postgres import Postgres, running_postgres
 from tests.proxy import Proxy, proxied
 
@@ -54,6 +58,18 @@ async def reached(database: Postgres) -> AsyncIterator[tuple[World, Proxy]]:
     ):
         yield await world_of(store), proxy
         proxy.deliver()
+
+
+@pytest.mark.parametrize(("lease", "most"), [(2.0, "2s"), (10.0, "5s")])
+def test_a_transaction_that_is_left_alone_ends_with_its_nodes_lease(database: Postgres, lease: float, most: str) -> None:
+    async def story() -> None:
+        settings = Settings.load(database=database.url("leases"), lease=lease, jwt_secret=SECRET, encryption_keys=KEY)
+        async with open_database(settings) as store:
+            async with cast(PostgresStore, store)._changes.one() as line:
+                shown = await line.use(lambda connection: connection.fetchval("show idle_in_transaction_session_timeout"))
+            assert shown == most
+
+    asyncio.run(story())
 
 
 @asynccontextmanager

@@ -22,7 +22,9 @@ __all__ = ["Content", "Examination", "Node", "Server", "contract", "examine", "m
 @asynccontextmanager
 async def open_database(settings: Settings, *, serving: bool = False) -> AsyncIterator[Store]:
     """Its schema is brought up to date. Raises StoreRefused."""
-    opened = open_store(settings.database, pooled=settings.database_pooled, ready=serving, now=SystemClock().now())
+    opened = open_store(
+        settings.database, pooled=settings.database_pooled, lease_ms=round(settings.lease * 1000), ready=serving, now=SystemClock().now()
+    )
     async with AsyncExitStack() as stack:
         with _named(settings):  # what is refused later, within the block, is another's
             store = await stack.enter_async_context(opened)

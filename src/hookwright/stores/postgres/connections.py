@@ -27,11 +27,11 @@ COMMAND_SECONDS = 15.0
 SESSION = {
     "statement_timeout": "10s",
     "lock_timeout": "5s",
-    "idle_in_transaction_session_timeout": "5s",
     "jit": "off",
     "enable_sort": "off",  # lists are read in the order of an index; a plan for any values believes that sorting costs little
 }
-
+MOST_IDLE_MS = 5_000
+"""In the middle of a transaction."""
 
 ONE_PLAN = "set plan_cache_mode = force_generic_plan"
 """For a statement that has one good plan whatever its values are: it is made at once, not tried five times for single values."""
@@ -40,8 +40,10 @@ ONE_PLAN = "set plan_cache_mode = force_generic_plan"
 class Address:
     """Where the database is, and whether a pooler stands before it."""
 
-    def __init__(self, url: str, *, pooled: bool = False) -> None:
+    def __init__(self, url: str, *, pooled: bool = False, lease_ms: int = MOST_IDLE_MS) -> None:
+        """A process that freezes in the middle of a transaction keeps its locks no longer than `lease_ms`, its lease."""
         self.url, self.pooled = url, pooled
+        self._session = {} if pooled else SESSION | {"idle_in_transaction_session_timeout": f"{min(lease_ms, MOST_IDLE_MS)}ms"}
 
     async def connect(self) -> Any:
         """A fresh connection. Raises what `faults` knows."""
@@ -51,7 +53,7 @@ class Address:
             timeout=CONNECT_SECONDS,
             command_timeout=COMMAND_SECONDS,
             statement_cache_size=0 if self.pooled else 1000,
-            server_settings={"application_name": name} | ({} if self.pooled else SESSION),
+            server_settings={"application_name": name} | self._session,
             connection_class=_Connection,
         )
         connection.name = name

@@ -22,7 +22,7 @@ from hookwright.store.seals import ReplaceSeals
 from hookwright.store.wakeups import Heard, Wake
 from hookwright.stores.postgres import deliveries, messages, nodes, retention, seals
 from hookwright.stores.postgres.batches import Batches
-from hookwright.stores.postgres.connections import Address, Line, Lines, opening
+from hookwright.stores.postgres.connections import MOST_IDLE_MS, Address, Line, Lines, opening
 from hookwright.stores.postgres.db import PostgresDb
 from hookwright.stores.postgres.doubts import Doubts, claimed_by
 from hookwright.stores.postgres.faults import AGAIN, LOST, PASSING, unavailable
@@ -209,9 +209,11 @@ async def _translated(work: Awaitable[R], *, passing: tuple[type[Exception], ...
 
 
 @asynccontextmanager
-async def open_store(url: str, *, pooled: bool = False, ready: bool = False, now: int) -> AsyncIterator[PostgresStore]:
+async def open_store(
+    url: str, *, pooled: bool = False, lease_ms: int = MOST_IDLE_MS, ready: bool = False, now: int
+) -> AsyncIterator[PostgresStore]:
     """A store for the length of a block, its schema up to date; `ready` for many messages at once. Raises StoreRefused."""
-    address = Address(url, pooled=pooled)
+    address = Address(url, pooled=pooled, lease_ms=lease_ms)
     async with opening(address) as connection:
         await check_server(connection)
         await migrate(connection)
