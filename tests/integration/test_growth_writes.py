@@ -93,12 +93,12 @@ EXPIRED = Forget(now=NOW + 91 * DAY_MS, limit=AT_ONCE)
 class ExaminedWrites(ExaminedDb):
     """Explains what changes rows too, undone in between."""
 
-    async def run(self, sql: str, values: Values = ()) -> int:
+    async def run(self, sql: str, values: Values = (), *, timeout: float | None = None) -> int:
         trying = self.connection.transaction()
         await trying.start()
         await self._examine(sql, values)
         await trying.rollback()
-        return await super().run(sql, values)
+        return await super().run(sql, values, timeout=timeout)
 
 
 def total(counted: Counted) -> int:
