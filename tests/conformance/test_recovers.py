@@ -34,7 +34,8 @@ async def begin(world: World, endpoint: Endpoint, *, since: int = NOW, until: in
 
 
 async def carry_on(world: World, limit: int = 100) -> list[str]:
-    return await world.store.write(ContinueRecovers(now=world.now, limit=limit))
+    """The endpoints that have new rows."""
+    return list((await world.store.write(ContinueRecovers(now=world.now, limit=limit))).endpoints)
 
 
 async def finish(world: World, limit: int = 100) -> int:
@@ -190,6 +191,18 @@ def test_a_recover_goes_on_after_reopening_where_it_was_and_doubles_nothing(stor
             assert await rounds(world, endpoint) == [[0, 1]] * 5
 
     asyncio.run(story())
+
+
+def test_a_slice_says_how_many_recovers_went_on(stores: OpenStore) -> None:
+    async def story(world: World) -> None:
+        endpoint = await world.endpoint()
+        await failed(world, endpoint)
+        for task in ("qtask_1", "qtask_2"):
+            await begin(world, endpoint, task=task)
+        tasks = [(await world.store.write(ContinueRecovers(now=world.now, limit=100))).tasks for _ in range(2)]
+        assert tasks == [2, 0]
+
+    check(stores, story)
 
 
 def test_two_recovers_of_the_same_range_add_one_round(stores: OpenStore) -> None:

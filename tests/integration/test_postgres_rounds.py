@@ -1,12 +1,16 @@
 """Rounds by hand: two processes never give one message the same round, also when one of the two has ended by then."""
 
 import asyncio
+import os
 from typing import Any
 
 import asyncpg
 import pytest
 
+from hookwright.clock import SystemClock
 from hookwright.domain.deliveries import State
+from hookwright.engine.replays import Replays
+from hookwright.ids import Minter
 from hookwright.store.deliveries import ContinueRecovers, OpenRecovers, StartRecover
 from hookwright.store.nodes import OpenNode
 from hookwright.stores.postgres.store import open_store
@@ -47,7 +51,7 @@ def test_a_recover_that_was_overtaken_by_a_resend_that_failed_adds_the_round_aft
             await world.resend(message, endpoint)
             await fail()
             go_on.set()
-            assert await recovering == [endpoint.id]
+            assert (await recovering).endpoints == (endpoint.id,)
             await fail()
             assert sorted(attempt.key.round for attempt in await attempts(world, message)) == [0, 1, 2]
 
@@ -76,5 +80,25 @@ def test_a_recover_goes_on_past_messages_that_are_gone(database: str) -> None:
                 await store.write(ContinueRecovers(now=NOW, limit=2))
             recovered = (await claim(world, endpoint, owner=owner)).claimed
             assert {row.delivery.key.message for row in recovered} == {message.id for message in messages[2:]}
+
+    asyncio.run(story())
+
+
+def test_who_finds_every_recover_taken_by_others_does_not_ask_again_at_once(database: str) -> None:
+    async def story() -> None:
+        async with open_store(database, now=NOW) as store:
+            world = World(store)
+            await world.application()
+            endpoint = await world.endpoint()
+            dispatcher: Any = None
+            replays = Replays(store=store, dispatcher=dispatcher, clock=SystemClock(), minter=Minter(os.urandom), begin=lambda: None)
+            await replays.recover(world.app, endpoint.id, NOW, NOW + HOUR)
+            connection = await asyncpg.connect(database)
+            async with connection.transaction():
+                await connection.execute("select from recovers for update")
+                assert not await replays.carry_on()
+            await connection.close()
+            assert await replays.carry_on()
+            assert not await replays.carry_on()
 
     asyncio.run(story())

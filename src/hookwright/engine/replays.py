@@ -12,7 +12,7 @@ from hookwright.engine.herald import Deliverer
 from hookwright.engine.slices import SLICE
 from hookwright.ids import Minter
 from hookwright.store import Once, Remembered, Store
-from hookwright.store.deliveries import ContinueRecovers, OpenRecovers, Resend, StartRecover
+from hookwright.store.deliveries import Continued, ContinueRecovers, OpenRecovers, Resend, StartRecover
 
 
 class Replays:
@@ -44,14 +44,13 @@ class Replays:
         return task if remembered is None else remembered
 
     async def carry_on(self) -> bool:
-        """One slice of every open recover; whether there is more to do."""
+        """One slice of every open recover; whether there is more to do. What another process is at is left to it."""
         if not await self._store.read(OpenRecovers()):
             return False
         now = self._clock.now()
 
-        def committed(endpoints: list[str]) -> None:
-            for endpoint in endpoints:
+        def committed(continued: Continued) -> None:
+            for endpoint in continued.endpoints:
                 self._dispatcher.wake(endpoint, now)
 
-        await self._store.write(ContinueRecovers(now=now, limit=SLICE), on_commit=committed)
-        return True
+        return (await self._store.write(ContinueRecovers(now=now, limit=SLICE), on_commit=committed)).tasks > 0

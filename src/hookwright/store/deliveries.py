@@ -150,10 +150,16 @@ class StartRecover(Command[None], frozen=True, kw_only=True):
     now: int
 
 
-class ContinueRecovers(Command[list[str]], frozen=True, kw_only=True):
-    """One slice of every open task: look at up to `limit` messages together, add rounds for those that failed and never
-    succeeded and have nothing live, and move the task's mark. The answer names the endpoints that have new rows;
-    a task whose range is done is closed. `OpenRecovers` says whether there is more.
+class Continued(msgspec.Struct, frozen=True):
+    """How many tasks went on, and the endpoints that have new rows."""
+
+    tasks: int
+    endpoints: tuple[str, ...]
+
+
+class ContinueRecovers(Command[Continued], frozen=True, kw_only=True):
+    """One slice of every open task that nobody else is at: look at up to `limit` messages together, add rounds for those that failed
+    and never succeeded and have nothing live, and move the task's mark. A task whose range is done is closed.
     """
 
     now: int

@@ -8,7 +8,7 @@ from typing import Any
 from hookwright import ids
 from hookwright.domain.deliveries import Delivery, Key, Trigger
 from hookwright.errors import NotFound
-from hookwright.store.deliveries import ContinueRecovers, OpenRecovers, StartRecover
+from hookwright.store.deliveries import Continued, ContinueRecovers, OpenRecovers, StartRecover
 from hookwright.stores.sql.db import Db
 from hookwright.stores.sql.messages import insert_delivery
 from hookwright.stores.sql.registry import load_sql, reads, writes
@@ -32,7 +32,7 @@ async def open_recovers(db: Db, query: OpenRecovers) -> int:
 
 
 @writes(ContinueRecovers)
-async def continue_recovers(db: Db, command: ContinueRecovers) -> list[str]:
+async def continue_recovers(db: Db, command: ContinueRecovers) -> Continued:
     touched: set[str] = set()
     tasks: Any = await db.all(SQL.open_tasks, (min(TASKS_PER_SLICE, command.limit),))
     share = command.limit // max(1, len(tasks))
@@ -45,7 +45,7 @@ async def continue_recovers(db: Db, command: ContinueRecovers) -> list[str]:
         finished = len(rows) < share
         mark = rows[-1][0] + "0" if rows else after  # the smallest text after that message's id
         await db.run(SQL.move_mark, (mark, command.now if finished else None, task))
-    return sorted(touched)
+    return Continued(len(tasks), tuple(sorted(touched)))
 
 
 async def _again(db: Db, command: ContinueRecovers, application: str, endpoint: str, row: tuple[Any, ...]) -> bool:
