@@ -139,7 +139,7 @@ create table idempotency_keys (
 create index idempotency_keys_expiry on idempotency_keys (expires_at);
 
 -- Every process with an engine, while its lease lasts: it renews `seen_at` (the database's own time). What writes as a
--- node shares a lock on its row; who ends a node removes the row, and so waits for what is under way and stops the rest.
+-- node shares a lock on its row; who ends a node removes the row, if nothing is under way, and so stops whatever comes later.
 create table nodes (
   epoch      bigint generated always as identity primary key,
   started_at bigint not null,
