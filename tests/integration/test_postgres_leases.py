@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
@@ -28,7 +28,7 @@ from tests.dispatchers import dispatcher_of
 from tests.harness import SECRET
 from tests.integration.engines import Held, Recorder, accept, endpoint_of
 from tests.integration.test_postgres_news import KEY
-from tests.postgres import Postgres, running_postgres
+from tests.postgres import Postgres
 from tests.proxy import Proxy, proxied
 
 LONG = 60.0
@@ -37,16 +37,10 @@ NEVER_MS = 3_600_000
 RENEWAL = b"set seen_at"
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Postgres]:
-    with running_postgres() as server:
-        yield server
-
-
 @pytest.fixture
-def database(server: Postgres) -> Postgres:
-    server.execute("drop database if exists leases with (force)", "create database leases")
-    return server
+def database(postgres: Postgres) -> Postgres:
+    postgres.execute("drop database if exists leases with (force)", "create database leases")
+    return postgres
 
 
 @asynccontextmanager

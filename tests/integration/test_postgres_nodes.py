@@ -1,7 +1,7 @@
 """Nodes that are ended: nothing that they do afterwards counts (P4), and what they held is delivered by others (P3)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import asyncpg
@@ -22,21 +22,8 @@ from tests.conformance.deliveries import attempts, claim, settle, settlement
 from tests.conformance.makers import World
 from tests.dispatchers import dispatcher_of
 from tests.integration.engines import Held, Recorder, accept, endpoint_of
-from tests.postgres import Postgres, running_postgres
 
 LONG = 60.0
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Postgres]:
-    with running_postgres() as server:
-        yield server
-
-
-@pytest.fixture
-def database(server: Postgres) -> str:
-    server.execute("drop database if exists nodes with (force)", "create database nodes")
-    return server.url("nodes")
 
 
 def check(database: str, story: Callable[[World], Awaitable[None]]) -> None:

@@ -11,15 +11,15 @@ from hookwright.stores.postgres.store import open_store
 from tests.conformance.deliveries import claim, settle, settlement
 from tests.conformance.makers import HOUR, NOW, World
 from tests.pgbouncer import running_pgbouncer
-from tests.postgres import running_postgres
+from tests.postgres import Postgres
 
 ROUNDS = 30
 
 
 @pytest.fixture
-def url() -> Iterator[str]:
-    with running_postgres() as server, running_pgbouncer(server) as port:
-        yield server.url(port=port)
+def url(postgres: Postgres, database: str) -> Iterator[str]:
+    with running_pgbouncer(postgres) as port:
+        yield postgres.url(database.rpartition("/")[2], port=port)
 
 
 def test_two_processes_create_claim_and_settle_at_the_same_time(url: str) -> None:
