@@ -2,7 +2,6 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from hookwright.stores.sql import handlers, keysets
 from hookwright.stores.sql.registry import READERS
 from hookwright.stores.sqlite.connections import open_reader
 from hookwright.stores.sqlite.store import open_store
-from tests.postgres import running_postgres
+from tests.postgres import Postgres
 
 HANDLERS = (handlers,)
 FEW, MANY = 5_000, 20_000
@@ -60,12 +59,11 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
 
 
 @pytest.fixture(scope="module")
-def servers() -> Iterator[tuple[str, str]]:
-    with running_postgres() as server:
-        server.execute("create database few", "create database many")
-        asyncio.run(fill(server.url("few"), shape(FEW), _quiet, NOW))
-        asyncio.run(fill(server.url("many"), shape(MANY), _quiet, NOW))
-        yield server.url("few"), server.url("many")
+def servers(postgres: Postgres) -> tuple[str, str]:
+    postgres.execute("create database few", "create database many")
+    asyncio.run(fill(postgres.url("few"), shape(FEW), _quiet, NOW))
+    asyncio.run(fill(postgres.url("many"), shape(MANY), _quiet, NOW))
+    return postgres.url("few"), postgres.url("many")
 
 
 async def _costs_on_sqlite(database: str) -> Cost:
@@ -141,20 +139,19 @@ async def _claims(database: str, backlog: int) -> tuple[Counted, Counted]:
     return found, claiming.counted
 
 
-def test_a_claim_looks_at_what_it_takes_however_much_is_due_on_postgresql() -> None:
-    with running_postgres() as server:
-        costs = []
-        for name, backlog in (("short", 500), ("long", 5_000)):
-            server.execute(f"create database {name}")
-            asyncio.run(fill(server.url(name), shape(500), _quiet, NOW))
-            found, claimed = asyncio.run(_claims(server.url(name), backlog))
-            costs.append((sum(count for _, count in found), sum(count for _, count in claimed)))
-        assert costs[1][0] <= costs[0][0] + 2
-        assert costs[1][1] <= costs[0][1] + 2
-        assert costs[1][1] <= 20 * LIMIT
+def test_a_claim_looks_at_what_it_takes_however_much_is_due_on_postgresql(postgres: Postgres) -> None:
+    costs = []
+    for name, backlog in (("short", 500), ("long", 5_000)):
+        postgres.execute(f"create database {name}")
+        asyncio.run(fill(postgres.url(name), shape(500), _quiet, NOW))
+        found, claimed = asyncio.run(_claims(postgres.url(name), backlog))
+        costs.append((sum(count for _, count in found), sum(count for _, count in claimed)))
+    assert costs[1][0] <= costs[0][0] + 2
+    assert costs[1][1] <= costs[0][1] + 2
+    assert costs[1][1] <= 20 * LIMIT
 
 
-def test_statistics_look_once_at_what_waits_and_at_no_outcome_of_it_on_postgresql() -> None:
+def test_statistics_look_once_at_what_waits_and_at_no_outcome_of_it_on_postgresql(postgres: Postgres) -> None:
     async def cost(database: str, waiting: int) -> dict[str, int]:
         filled = await fill(database, shape(500), _quiet, NOW)
         place = filled.registered.applications[BIG], filled.registered.endpoints[BIG][0]
@@ -167,9 +164,8 @@ def test_statistics_look_once_at_what_waits_and_at_no_outcome_of_it_on_postgresq
         finally:
             await connection.close()
 
-    with running_postgres() as server:
-        server.execute("create database waiting")
-        assert 500 <= asyncio.run(cost(server.url("waiting"), 500))["stats.live"] <= 600
+    postgres.execute("create database waiting")
+    assert 500 <= asyncio.run(cost(postgres.url("waiting"), 500))["stats.live"] <= 600
 
 
 DISABLE = "update endpoints set disabled_reason = 'manual'"
@@ -194,7 +190,7 @@ def test_looking_for_what_is_due_is_bounded_by_its_page_however_many_are_disable
     assert costs[0] == costs[1] <= STEPS_PER_ROW * 4 * PAGE
 
 
-def test_looking_for_what_is_due_is_bounded_by_its_page_however_many_are_disabled_on_postgresql() -> None:
+def test_looking_for_what_is_due_is_bounded_by_its_page_however_many_are_disabled_on_postgresql(postgres: Postgres) -> None:
     async def cost(database: str) -> int:
         connection = await asyncpg.connect(database, server_settings=SESSION)
         try:
@@ -203,13 +199,12 @@ def test_looking_for_what_is_due_is_bounded_by_its_page_however_many_are_disable
             await connection.close()
 
     costs = []
-    with running_postgres() as server:
-        for endpoints in (400, 4_000):
-            name = f"held{endpoints}"
-            server.execute(f"create database {name}")
-            asyncio.run(_fill_with_held(server.url(name), endpoints))
-            server.execute(DISABLE, database=name)
-            costs.append(asyncio.run(cost(server.url(name))))
+    for endpoints in (400, 4_000):
+        name = f"held{endpoints}"
+        postgres.execute(f"create database {name}")
+        asyncio.run(_fill_with_held(postgres.url(name), endpoints))
+        postgres.execute(DISABLE, database=name)
+        costs.append(asyncio.run(cost(postgres.url(name))))
     assert costs[0] == costs[1] <= 4 * PAGE
 
 

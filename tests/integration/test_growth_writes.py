@@ -1,7 +1,6 @@
 """What accepting, claiming and settling look at does not grow with the tables: counted by the databases themselves."""
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,7 @@ from hookwright.stores.sql.items import Asked
 from hookwright.stores.sql.registry import READERS
 from hookwright.stores.sqlite.connections import open_writer
 from hookwright.stores.sqlite.db import SqliteDb
-from tests.postgres import running_postgres
+from tests.postgres import Postgres
 
 HANDLERS = (handlers,)
 FEW, MANY = 2_000, 20_000
@@ -144,12 +143,11 @@ async def on_postgres(database: str) -> dict[str, int]:
 
 
 @pytest.fixture(scope="module")
-def servers() -> Iterator[list[str]]:
-    with running_postgres() as server:
-        server.execute("create database few", "create database many")
-        for name, messages in (("few", FEW), ("many", MANY)):
-            asyncio.run(fill(server.url(name), shape(messages), lambda _: None, NOW))
-        yield [server.url("few"), server.url("many")]
+def servers(postgres: Postgres) -> list[str]:
+    postgres.execute("create database written_few", "create database written_many")
+    for name, messages in (("written_few", FEW), ("written_many", MANY)):
+        asyncio.run(fill(postgres.url(name), shape(messages), lambda _: None, NOW))
+    return [postgres.url("written_few"), postgres.url("written_many")]
 
 
 def test_the_path_of_a_message_costs_the_same_in_a_large_database_on_sqlite(tmp_path: Path) -> None:
