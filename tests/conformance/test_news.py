@@ -57,7 +57,7 @@ def test_of_a_deleted_application_each_message_is_no_news_of_its_own(stores: Ope
     alone = "sqlite" in request.node.name
 
     async def story(world: World) -> None:
-        world.now = later = SystemClock().now()  # nothing has expired
+        world.now = later = SystemClock().now() - LONG_MS  # nothing has expired
         endpoint = await world.endpoint()
         expunged, kept = await world.message(endpoint), await world.message(endpoint)
         await world.store.write(ExpungeContent(application=world.app, message=expunged.id, now=later))

@@ -5,21 +5,23 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from hookwright.store.deliveries import Forget
+from hookwright.store.deliveries import CancelDeliveries, Forget
 from hookwright.store.retention import Erase, Maintain, Place, RemoveMessages, RemoveRecords
 from hookwright.stores.postgres.db import PostgresDb
 from hookwright.stores.postgres.old_days import OldDays
 from hookwright.stores.postgres.partitions import make_days
-from hookwright.stores.sql import removal, retention
+from hookwright.stores.sql import deliveries, removal, retention
 from hookwright.stores.sql.registry import load_sql
 
 R = TypeVar("R")
 NEWS, OLD_DAYS = load_sql("news", __package__), load_sql("old_days", __package__)
 LOCK = 0x53574550
 """The advisory lock of who removes ("SWEP")."""
+CANCELING = 0x434E434C
+"""And of who cancels ("CNCL"): whoever is at it cancels for all, but who removes something else would not."""
 CLOCK = "select cast(extract(epoch from clock_timestamp()) * 1000 as bigint)"
 TIMES = ("now", "before", "old")
-Timed = TypeVar("Timed", Forget, Maintain, RemoveMessages, RemoveRecords, Erase)
+Timed = TypeVar("Timed", CancelDeliveries, Forget, Maintain, RemoveMessages, RemoveRecords, Erase)
 
 
 async def by_both_clocks(connection: Any, command: Timed) -> Timed:
@@ -36,6 +38,10 @@ async def maintain(connection: Any, command: Maintain, old_days: OldDays) -> boo
     await make_days(connection, command.now, wait=False)  # by the process's own clock: that is what its ids go by
     command = await by_both_clocks(connection, command)
     return command.before is not None and await old_days.drop(PostgresDb(connection), command.now, command.before)
+
+
+async def cancel_deliveries(db: PostgresDb, command: CancelDeliveries) -> int:
+    return await _alone(db, command, deliveries.cancel_deliveries, 0, lock=CANCELING)
 
 
 async def forget(db: PostgresDb, command: Forget) -> int:
@@ -66,8 +72,10 @@ async def _erase_quietly(db: PostgresDb, command: Erase) -> int:
     return await removal.erase(db, command)
 
 
-async def _alone(db: PostgresDb, command: Timed, handler: Callable[[PostgresDb, Timed], Awaitable[R]], nothing: R) -> R:
+async def _alone(
+    db: PostgresDb, command: Timed, handler: Callable[[PostgresDb, Timed], Awaitable[R]], nothing: R, *, lock: int = LOCK
+) -> R:
     """Two that remove the same rows would only wait for each other."""
-    if not await db.connection.fetchval(f"select pg_try_advisory_xact_lock({LOCK})"):
+    if not await db.connection.fetchval(f"select pg_try_advisory_xact_lock({lock})"):
         return nothing
     return await handler(db, await by_both_clocks(db.connection, command))

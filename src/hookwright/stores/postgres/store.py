@@ -50,6 +50,7 @@ OWN: dict[type, Callable[[Any, Any], Coroutine[Any, Any, Any]]] = {
     CloseNode: nodes.close_node,
     ReplaceSeals: seals.replace,
     ClaimDue: deliveries.claim_due,
+    CancelDeliveries: retention.cancel_deliveries,
     Forget: retention.forget,
     CreateMessages: messages.create_many,
     RemoveMessages: retention.remove_messages,
@@ -57,7 +58,7 @@ OWN: dict[type, Callable[[Any, Any], Coroutine[Any, Any, Any]]] = {
     Erase: retention.erase,
 }
 """Commands that are carried out differently here."""
-LOOSE = frozenset({*OWN, CancelDeliveries, ExpungeContent} - {CreateMessages})
+LOOSE = frozenset({*OWN, ExpungeContent} - {CreateMessages})
 """Commands that lock what they change: with them nothing is gained by serializability, and much is lost."""
 URGENT: tuple[type, ...] = (OpenNode, TakeOver, CloseNode)
 """Commands for which deliveries wait: they do not wait behind lists."""
