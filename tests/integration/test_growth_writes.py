@@ -44,17 +44,17 @@ MOST_STEPS = 300 * AT_ONCE
 Group = list[CreateMessage]
 
 
-def made(application: str, endpoint: str) -> Group:
+def made(application: str, endpoint: str, *, organization: str = ORG, owner: int = OWNER) -> Group:
     mint = Minter(lambda size: bytes(size))
     group = []
     for _ in range(AT_ONCE):
         ident, at = mint.mint_timed("msg", NOW)
         message = Message(
-            id=ident, organization=ORG, application=application, event_type="a", event_id=f"event-{ident}", created_at=at,
+            id=ident, organization=organization, application=application, event_type="a", event_id=f"event-{ident}", created_at=at,
             content_expires_at=at + DAY_MS,
         )  # fmt: skip
         key = Key(endpoint, ident)
-        delivery = Delivery(key=key, application=application, organization=ORG, due_at=at, owner=OWNER, created_at=at)
+        delivery = Delivery(key=key, application=application, organization=organization, due_at=at, owner=owner, created_at=at)
         group.append(CreateMessage(message=message, content=Content(b"{}"), deliveries=(delivery,)))
     return group
 
@@ -67,7 +67,8 @@ def settled(group: Group) -> Settle:
             Settlement(
                 key=each.key, fence=each.fence, state=State.SUCCESS, created_at=each.created_at, now=NOW,
                 attempt=Attempt(
-                    id=mint("atmpt", NOW), key=each.key, application=each.application, organization=ORG, trigger=each.trigger, number=1,
+                    id=mint("atmpt", NOW), key=each.key, application=each.application, organization=each.organization,
+                    trigger=each.trigger, number=1,
                     started_at=NOW, state=State.SUCCESS, response_status=200, response=b"", event_type="a", channels=None,
                     url="https://a/", duration_ms=1,
                 ),

@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 
+from hookwright.store.nodes import OpenNode
 from hookwright.stores.postgres import deliveries, messages
 from hookwright.stores.postgres.connections import Address, Line
 from hookwright.stores.postgres.store import open_store
-from tests.conformance.makers import NOW
-from tests.postgres import running_postgres
+from hookwright.stores.sql.items import Asked
+from tests.conformance.makers import NOW, ORG, World
+from tests.integration.test_growth_writes import made, settled
 
 PLANS = (
     "select count(*), sum(generic_plans), sum(custom_plans) from pg_prepared_statements where statement ~ 'insert into (messages|outcomes)'"
@@ -19,7 +21,10 @@ select count(*) from pg_stat_activity where datname = current_database() and pid
 """
 
 
-def test_a_connection_is_made_ready_and_what_is_served_with_is_connected_from_the_start() -> None:
+READ_WHOLE = "select relname from pg_stat_xact_user_tables where seq_scan > 0"
+
+
+def test_a_connection_is_made_ready_and_what_is_served_with_is_connected_from_the_start(database: str) -> None:
     async def story(url: str) -> None:
         async with open_store(url, ready=True, now=NOW):
             look = Line(Address(url))
@@ -32,8 +37,24 @@ def test_a_connection_is_made_ready_and_what_is_served_with_is_connected_from_th
             assert await line.use(_plans) == (statements, statements, 0), "after an outage, too"
             await line.close()
 
-    with running_postgres() as server:
-        asyncio.run(story(server.url("postgres")))
+    asyncio.run(story(database))
+
+
+def test_what_was_planned_while_nothing_was_waiting_reads_no_table_as_a_whole(database: str) -> None:
+    async def story(url: str) -> None:
+        async with open_store(url, now=NOW) as store:
+            world = World(store)
+            await world.application()
+            group = made(world.app, (await world.endpoint()).id, organization=ORG, owner=await store.write(OpenNode(now=NOW)))
+            connection = await Address(url).connect()
+            await messages.make_ready(connection)
+            await deliveries.make_ready(connection)
+            await messages.create(connection, [Asked(one) for one in group])
+            assert await deliveries.settle(connection, settled(group)) == [True] * len(group)
+            assert not await connection.fetch(READ_WHOLE)
+            await connection.close()
+
+    asyncio.run(story(database))
 
 
 async def _plans(connection: Any) -> tuple[int, int, int]:

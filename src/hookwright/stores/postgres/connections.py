@@ -28,6 +28,7 @@ SESSION = {
     "statement_timeout": "10s",
     "lock_timeout": "5s",
     "jit": "off",
+    "enable_seqscan": "off",  # a plan is kept; one of a moment when nothing waits would read all that waits later, for each row
     "enable_sort": "off",  # lists are read in the order of an index; a plan for any values believes that sorting costs little
 }
 MOST_IDLE_MS = 5_000
