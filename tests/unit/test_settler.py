@@ -60,3 +60,40 @@ def test_of_attempts_whose_first_answer_was_lost_it_is_not_said_that_they_do_not
 def test_what_comes_after_a_lost_answer_is_told_apart(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = said(caplog, monkeypatch, lost=1, settlements=settler.MOST_PER_COMMAND + 1)
     assert [line.partition(" attempts")[0] for line in lines] == [f"whether {settler.MOST_PER_COMMAND}", "1"]
+
+
+class Counting:
+    """A store that applies everything; how many settlements came in each command."""
+
+    def __init__(self) -> None:
+        self.commands: list[int] = []
+
+    async def write(self, command: Settle) -> list[bool]:
+        self.commands.append(len(command.settlements))
+        return [True] * len(command.settlements)
+
+
+def commands(settlements: int) -> list[int]:
+    store: Any = Counting()
+
+    async def story() -> None:
+        one = settler.Settler(store, on_settled=lambda _: None, on_given=lambda *_: None, on_unwritable=lambda _: None)
+        for number in range(settlements):
+            one.settle(settlement(f"msg_{number}"))
+            for _ in range(3):  # turns of the loop, in which the first could be written alone
+                await asyncio.sleep(0)
+        await one.drain()
+
+    asyncio.run(asyncio.wait_for(story(), 60))
+    return list(store.commands)
+
+
+def test_attempts_that_end_at_about_the_same_time_are_written_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settler, "COMPANY_SECONDS", 0.5)
+    assert commands(3) == [3]
+
+
+def test_nobody_waits_for_company_where_there_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settler, "COMPANY", 1)
+    monkeypatch.setattr(settler, "COMPANY_SECONDS", 3600.0)
+    assert sum(commands(3)) == 3
