@@ -49,21 +49,27 @@ class Membership:
 
     async def run(self) -> None:
         """Until cancelled. Raises StoreRefused when this process cannot become a node again: its release is too old for the schema."""
-        self._patient_until = asyncio.get_running_loop().time() + self._chance
+        # Whoever lives and was silent for a lease has failed to renew, and tries again.
+        self._patient_until = asyncio.get_running_loop().time() + self._lease_ms / 3000 + AGAIN_SECONDS
         try:
             async with asyncio.TaskGroup() as both:
-                both.create_task(self._keep_on(self.beat, BEAT_SECONDS, "renewing the lease of this process"))
-                both.create_task(self._keep_on(self.look_after_others, LOOK_SECONDS, "looking for processes that are gone"))
+                both.create_task(self._keep_on(self.beat, lambda: BEAT_SECONDS, "renewing the lease of this process"))
+                both.create_task(self._keep_on(self.look_after_others, self._next_look, "looking for processes that are gone"))
         except* StoreRefused as refused:
             refusal = refused.exceptions[0]
         raise refusal
 
-    async def _keep_on(self, work: Callable[[], Awaitable[None]], pause: float, what: str) -> None:
+    async def _keep_on(self, work: Callable[[], Awaitable[None]], pause: Callable[[], float], what: str) -> None:
         ongoing = Ongoing(what)
         while True:
             async with ongoing:
                 await work()
-            await asyncio.sleep(AGAIN_SECONDS if ongoing.failing else pause)
+            await asyncio.sleep(AGAIN_SECONDS if ongoing.failing else pause())
+
+    def _next_look(self) -> float:
+        """In so many seconds; also as soon as it need not be patient any more."""
+        left = self._patient_until - asyncio.get_running_loop().time()
+        return min(LOOK_SECONDS, left) if left > 0 else LOOK_SECONDS
 
     async def beat(self) -> None:
         """Renew; or begin again as another node. Raises StoreUnavailable, StoreRefused."""
