@@ -15,12 +15,10 @@ AGO_MS, LATE_MS = 3_600_000, 600_000
 """The messages came so long ago, and their retries have been due for up to so long."""
 
 
-async def add_backlog(
-    insert: Insert, endpoints: list[tuple[str, str]], each: int, now: int, *, owned: bool = False, leased: bool = False
-) -> int:
+async def add_backlog(insert: Insert, endpoints: list[tuple[str, str]], each: int, now: int, *, held: int = 0, leased: bool = False) -> int:
     """`each` due retries for every (application, endpoint); how many that is together.
 
-    `owned`: they are in the hands of a process that was killed; `leased`: which had a lease.
+    `held`: so many are in the hands of a process that was killed; `leased`: which had a lease.
     """
     chance = Random(SEED)
     mint = Minter(chance.randbytes).mint_timed
@@ -33,7 +31,7 @@ async def add_backlog(
         messages.append((application, ident, ORG, "growth.late", None, None, at, at + KEPT_MS))
         contents.append((ident, "application/json", BODY, at + KEPT_MS))
         due_at = now - int(chance.random() * LATE_MS)
-        deliveries.append((endpoint, ident, 0, application, ORG, 0, 1, due_at, KILLED if owned else 0, at))
+        deliveries.append((endpoint, ident, 0, application, ORG, 0, 1, due_at, KILLED if number < held else 0, at))
     if leased:
         await insert("nodes", ("epoch", "started_at", "seen_at"), [(KILLED, 0, 0)])
     await insert("messages", COLUMNS["messages"], messages)

@@ -16,12 +16,15 @@ from bench.growth.operations import Operation, operations
 from bench.growth.recoveries import Recovery, recover, report
 from bench.growth.shapes import Shape, shape
 from bench.report import Report, print_report
+from hookwright.engine.dispatcher import Bounds
 from hookwright.stores.postgres.store import open_store as open_postgres
 from hookwright.stores.sqlite.store import open_store as open_sqlite
 
 SMALL = 2_000
 LANES = 2_000
 """Endpoints among which a backlog is spread."""
+HELD = Bounds().queue
+"""What a process has in memory at most."""
 PAGE = 25
 """Few enough that the small database, too, fills every page."""
 
@@ -78,17 +81,17 @@ async def asked(database: str, middle: int, now: int) -> list[Operation]:
 
 
 def recoveries(o: argparse.Namespace, database: Callable[[str], str]) -> Report:
-    """Each from a database of its own: without a backlog, with one at a single endpoint, with one at many, with one that was owned."""
+    """Each from a database of its own: without a backlog, with one at one endpoint, with one at many, with one held in part."""
     of = Shape(messages=SMALL, applications=LANES + 100, endpoints=2 * LANES, days=1)
     found: list[Recovery] = []
-    for name, lanes, owned in (
-        ("none", 0, False),
-        ("one endpoint", 1, False),
-        (f"{LANES:,} endpoints", LANES, False),
-        (f"{LANES:,} endpoints, owned by a killed process", LANES, True),
+    for name, lanes, held in (
+        ("none", 0, 0),
+        ("one endpoint", 1, 0),
+        (f"{LANES:,} endpoints", LANES, 0),
+        (f"{LANES:,} endpoints, {HELD:,} held by a killed process", LANES, HELD),
     ):
         place = database(f"backlog{len(found)}")
         filled: Filled = asyncio.run(fill(place, of, progress))
-        found.append(recover(name, place, filled, lanes, o.backlog, o.rate, o.seconds, owned=owned))
+        found.append(recover(name, place, filled, lanes, o.backlog, o.rate, o.seconds, held=held))
         progress(f"backlog at {name}: first delivery after {found[-1].first:.2f} s")
     return report(found, o.backlog)

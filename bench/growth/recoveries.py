@@ -29,10 +29,10 @@ class Recovery(msgspec.Struct, frozen=True):
     fresh: Figures
 
 
-def recover(name: str, database: str, filled: Filled, lanes: int, backlog: int, rate: float, seconds: float, *, owned: bool) -> Recovery:
+def recover(name: str, database: str, filled: Filled, lanes: int, backlog: int, rate: float, seconds: float, *, held: int) -> Recovery:
     """Start over `database` after `backlog` retries were spread over `lanes` endpoints (none for 0), while fresh messages come.
 
-    `owned`: the backlog was in the hands of a process that was killed.
+    `held`: so many of them were in the hands of a process that was killed.
     """
     places = [(app, ends[0]) for app, ends in zip(filled.registered.applications[LIVE:], filled.registered.endpoints[LIVE:], strict=True)]
     now = int(time.time() * 1000)
@@ -40,7 +40,7 @@ def recover(name: str, database: str, filled: Filled, lanes: int, backlog: int, 
     async def prepare() -> None:
         async with opened(database, now - 86_400_000, now) as insert:
             await add_backlog(
-                insert, places[:lanes], backlog // lanes, now, owned=owned, leased=owned and database.startswith("postgresql:")
+                insert, places[:lanes], backlog // lanes, now, held=held, leased=held > 0 and database.startswith("postgresql:")
             )
 
     late = SinkProcess()
