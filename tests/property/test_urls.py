@@ -3,7 +3,7 @@
 import ipaddress
 from urllib.parse import urlsplit
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from yarl import URL
 
@@ -31,6 +31,8 @@ def accepted(text: str) -> str | None:
         return None
 
 
+@example("http://a/?")
+@example("http://a/??")
 @given(urls)
 def test_the_parsers_agree_on_scheme_host_and_port(text: str) -> None:
     url = accepted(text)
@@ -39,7 +41,8 @@ def test_the_parsers_agree_on_scheme_host_and_port(text: str) -> None:
     split, ours = urlsplit(url), URL(url, encoded=True)
     assert (split.scheme, split.hostname, split.port or ours.port) == (ours.scheme, ours.raw_host, ours.port)
     assert ours.user is None
-    assert str(ours) == url
+    says_nothing = url.endswith("?") and not split.query  # an empty query, which yarl leaves out
+    assert str(ours) == (url[:-1] if says_nothing else url)
 
 
 @given(urls)
