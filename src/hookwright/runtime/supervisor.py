@@ -96,12 +96,13 @@ class Supervisor:
         while not self._stopping.is_set():
             born = loop.time()
             try:
-                status = await self._live(number, begun)
+                child = await self._begin(number)
             except OSError as error:  # the machine has no room for another process, perhaps
                 if not begun.is_set():
                     raise
                 log.error("a process cannot be begun and is tried again", worker=number, cause=str(error), seconds=pause)
             else:
+                status = await self._live(number, child, begun)
                 if self._stopping.is_set():
                     return
                 if not begun.is_set():
@@ -113,11 +114,15 @@ class Supervisor:
                     await self._stopping.wait()
             pause = min(LONGEST_PAUSE, 2 * pause)
 
-    async def _live(self, number: int, begun: asyncio.Event) -> int:
-        """The life of one child; the status with which it ended. Raises OSError when none can be made."""
-        child = self._children[number] = await asyncio.create_subprocess_exec(
+    async def _begin(self, number: int) -> Process:
+        """Raises OSError when no process can be made."""
+        return await asyncio.create_subprocess_exec(
             *self._command(number), stdin=PIPE, stdout=PIPE, env=self._environment, start_new_session=True
         )
+
+    async def _live(self, number: int, child: Process, begun: asyncio.Event) -> int:
+        """The life of one child; the status with which it ended."""
+        self._children[number] = child
         if self._stopping.is_set():  # it was asked of those that were there
             child.send_signal(signal.SIGTERM)
         await self._follow(child, begun)

@@ -4,14 +4,12 @@ from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
-import msgspec
-
 from hookwright.domain.attempts import EXPUNGED, Attempt
 from hookwright.domain.deliveries import Key, State, Trigger
 from hookwright.domain.pages import Page
 from hookwright.errors import NotFound
 from hookwright.store.attempts import ExpungeResponse, FindAttempt, ListAttempts
-from hookwright.stores.sql.db import Db
+from hookwright.stores.sql.db import Db, as_list
 from hookwright.stores.sql.decoding import member, names
 from hookwright.stores.sql.filters import filter_values, narrows
 from hookwright.stores.sql.keysets import budget, each, gather, keyset, window
@@ -35,7 +33,7 @@ async def expunge_response(db: Db, command: ExpungeResponse) -> None:
 
 async def expunge_responses(db: Db, messages: Sequence[str], limit: int = EVERY) -> int:
     """Remove what receivers answered to these messages, at most `limit` times; how often that was."""
-    values = {"messages": msgspec.json.encode(messages).decode(), "expunged": EXPUNGED, "limit": limit}
+    values = {"messages": as_list(messages), "expunged": EXPUNGED, "limit": limit}
     return await db.run(SQL.expunge_responses, values)
 
 

@@ -9,9 +9,16 @@ Statements name their values (`:name`) or number them (`?`); values are a mappin
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
+import msgspec
+
 R = TypeVar("R")
 Row = tuple[Any, ...]
 Values = Mapping[str, Any] | Sequence[Any]
+
+
+def as_list(texts: Sequence[str]) -> str:
+    """A list of texts as one value, which statements read by `json_each`."""
+    return msgspec.json.encode(texts).decode()
 
 
 class UniqueViolated(Exception):

@@ -23,7 +23,7 @@ from hookwright.store.endpoints import (
     SetHeaders,
     UpdateEndpoint,
 )
-from hookwright.stores.sql.db import Db, UniqueViolated
+from hookwright.stores.sql.db import Db, UniqueViolated, as_list
 from hookwright.stores.sql.decoding import name_set, texts
 from hookwright.stores.sql.keysets import each, gather, keyset
 from hookwright.stores.sql.registry import load_sql, reads, writes
@@ -167,7 +167,7 @@ async def load_endpoint(db: Db, query: LoadEndpoint) -> EndpointRecord | None:
 
 async def endpoints_by_id(db: Db, application: str, ids: list[str]) -> dict[str, Endpoint]:
     """Those of `ids` that exist in the application, deleted ones too."""
-    rows = await db.all(SQL.by_ids, {"application": application, "ids": msgspec.json.encode(ids).decode()})
+    rows = await db.all(SQL.by_ids, {"application": application, "ids": as_list(ids)})
     return {endpoint.id: endpoint for endpoint in map(to_endpoint, rows)}
 
 
@@ -212,7 +212,7 @@ def _values(endpoint: Endpoint) -> dict[str, Any]:
 
 
 def _json_set(names: frozenset[str] | None) -> str | None:
-    return None if names is None else msgspec.json.encode(sorted(names)).decode()
+    return None if names is None else as_list(sorted(names))
 
 
 async def _write_unique(db: Db, sql: str, values: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from hookwright.store.event_types import (
     PutEventType,
     UnknownEventTypes,
 )
-from hookwright.stores.sql.db import Db
+from hookwright.stores.sql.db import Db, as_list
 from hookwright.stores.sql.keysets import budget, gather
 from hookwright.stores.sql.registry import load_sql, reads, writes
 
@@ -76,7 +76,7 @@ async def list_event_types(db: Db, query: ListEventTypes) -> Page[EventType]:
 
 @reads(UnknownEventTypes)
 async def unknown(db: Db, query: UnknownEventTypes) -> list[str]:
-    values = {"organization": query.organization, "names": msgspec.json.encode(sorted(query.names)).decode()}
+    values = {"organization": query.organization, "names": as_list(sorted(query.names))}
     return [row[0] for row in await db.all(SQL.unknown, values)]
 
 

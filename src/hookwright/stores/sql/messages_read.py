@@ -4,8 +4,6 @@ from collections.abc import AsyncIterator
 from itertools import accumulate
 from typing import Any, TypeVar
 
-import msgspec
-
 from hookwright.domain.deliveries import Status
 from hookwright.domain.messages import Content, Message
 from hookwright.domain.pages import Page
@@ -21,7 +19,7 @@ from hookwright.store.messages import (
     ListMessages,
 )
 from hookwright.stores.sql.attempts import expunge_responses
-from hookwright.stores.sql.db import Db
+from hookwright.stores.sql.db import Db, as_list
 from hookwright.stores.sql.decoding import names
 from hookwright.stores.sql.deliveries import cancel
 from hookwright.stores.sql.endpoints import endpoints_by_id
@@ -122,7 +120,7 @@ async def _endpoint_messages(
     for chunk in (candidates[start : start + most] for start in range(0, len(candidates), most)):
         statuses = await statuses_at_endpoint(db, query.endpoint, chunk)
         wanted = [ident for ident in chunk if query.states is None or statuses[ident].state in query.states]
-        rows = await db.all(SQL.by_ids, {"application": query.application, "ids": _json(wanted)})
+        rows = await db.all(SQL.by_ids, {"application": query.application, "ids": as_list(wanted)})
         messages = {message.id: message for message in map(to_message, rows)}
         for ident in chunk:
             yield ident, (messages[ident], statuses[ident]) if ident in messages else None
@@ -130,7 +128,7 @@ async def _endpoint_messages(
 
 async def _cut(db: Db, query: ListMessages | ListEndpointMessages, page: Page[T], idents: list[str]) -> Page[T]:
     """As much of the page, from the end that the reading began at, as has at most `MOST_BYTES` of contents."""
-    sizes: dict[str, int] = dict(await db.all(SQL.content_sizes, {"ids": _json(idents)}))
+    sizes: dict[str, int] = dict(await db.all(SQL.content_sizes, {"ids": as_list(idents)}))
     order = idents[::-1] if query.page.backwards else idents
     for kept, total in enumerate(accumulate(sizes.get(ident, 0) for ident in order)):
         if total > MOST_BYTES and kept:
@@ -141,8 +139,4 @@ async def _cut(db: Db, query: ListMessages | ListEndpointMessages, page: Page[T]
 
 
 async def _contents(db: Db, idents: list[str]) -> dict[str, Content]:
-    return {ident: Content(body, kind) for ident, body, kind in await db.all(SQL.contents, {"ids": _json(idents)})}
-
-
-def _json(idents: list[str]) -> str:
-    return msgspec.json.encode(idents).decode()
+    return {ident: Content(body, kind) for ident, body, kind in await db.all(SQL.contents, {"ids": as_list(idents)})}

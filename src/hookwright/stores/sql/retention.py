@@ -2,11 +2,9 @@
 
 from collections.abc import Sequence
 
-import msgspec
-
 from hookwright.store.deliveries import Forget
 from hookwright.stores.sql.attempts import expunge_responses
-from hookwright.stores.sql.db import Db, Row
+from hookwright.stores.sql.db import Db, Row, as_list
 from hookwright.stores.sql.deliveries import cancel
 from hookwright.stores.sql.registry import load_sql, writes
 
@@ -30,8 +28,8 @@ async def _forget_contents(db: Db, expired: int, now: int, limit: int) -> int:
     messages = _column(await db.all(SQL.contents, {"now": expired, "limit": limit}))
     if not messages:
         return 0
-    left = limit - await cancel(db, await db.all(SQL.waiting, {"messages": _json(messages), "limit": limit}), now)
-    ended = _column(await db.all(SQL.ended, {"messages": _json(messages)})) if left else []
+    left = limit - await cancel(db, await db.all(SQL.waiting, {"messages": as_list(messages), "limit": limit}), now)
+    ended = _column(await db.all(SQL.ended, {"messages": as_list(messages)})) if left else []
     if ended:
         left -= await expunge_responses(db, ended, left)
         left -= await remove_contents(db, ended[:left])
@@ -40,12 +38,8 @@ async def _forget_contents(db: Db, expired: int, now: int, limit: int) -> int:
 
 async def remove_contents(db: Db, messages: Sequence[str]) -> int:
     """How many there were."""
-    return await db.run(SQL.remove_contents, {"messages": _json(messages)})
+    return await db.run(SQL.remove_contents, {"messages": as_list(messages)})
 
 
 def _column(rows: Sequence[Row]) -> list[str]:
     return [row[0] for row in rows]
-
-
-def _json(messages: Sequence[str]) -> str:
-    return msgspec.json.encode(messages).decode()

@@ -4,12 +4,10 @@ from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any
 
-import msgspec
-
 from hookwright.domain.deliveries import FINAL, Delivery, Key, State, Status, Trigger, headline
 from hookwright.domain.pages import PageRequest
 from hookwright.store.messages import MessageFilter
-from hookwright.stores.sql.db import Db
+from hookwright.stores.sql.db import Db, as_list
 from hookwright.stores.sql.decoding import member
 from hookwright.stores.sql.filters import filter_values, narrows
 from hookwright.stores.sql.keysets import Keyset, budget, window
@@ -58,7 +56,7 @@ async def candidates_at_endpoint(
 
 async def statuses_at_endpoint(db: Db, endpoint: str, messages: list[str]) -> dict[str, Status]:
     """Of each of the messages, all its rounds together."""
-    of = {"endpoint": endpoint, "messages": msgspec.json.encode(messages).decode()}
+    of = {"endpoint": endpoint, "messages": as_list(messages)}
     rounds: dict[str, list[Round]] = {}
     for row in (*await db.all(SQL.ended_rounds, of), *await db.all(SQL.live_rounds, of)):
         rounds.setdefault(row[0], []).append((_delivery(row, Key(endpoint, row[0], row[3])), row[1]))
