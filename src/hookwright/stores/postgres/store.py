@@ -8,6 +8,7 @@ moves rows that are its own (claims, slices of the janitor) locks them and passe
 """
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar, cast, overload
@@ -41,7 +42,9 @@ R = TypeVar("R")
 LINES = 3
 """For changes, and as many for lists: neither can keep the other waiting."""
 URGENT_LINES = 2
-TRIES = 5
+TRIES = 12
+REST, LONGEST_REST = 0.002, 0.2
+"""Who lost stands aside for a moment by chance, about twice as long each time: in seconds. All rests together: under 1.4."""
 SAY = f"select pg_notify('{CHANNEL}', $1)"
 
 OWN: dict[type, Callable[[Any, Any], Coroutine[Any, Any, Any]]] = {
@@ -161,6 +164,7 @@ class PostgresStore:
                 tries += 1
                 if tries == TRIES:
                     raise unavailable(error) from error
+                await asyncio.sleep(_rest(tries))
 
     async def read(self, query: Query[R]) -> R:
         handler = READERS[type(query)]
@@ -197,6 +201,10 @@ class PostgresStore:
         await self._messages.drain()
         parts = self._ear, self._accepting, self._settling, self._renewing, self._changes, self._bulk, self._lists, self._urgent
         await asyncio.gather(*(part.close() for part in parts))  # each takes its time when nobody answers
+
+
+def _rest(tries: int) -> float:
+    return min(LONGEST_REST, REST * 2.0**tries) * random.random()  # noqa: S311  # nobody gains by guessing it
 
 
 async def _translated(work: Awaitable[R], *, passing: tuple[type[Exception], ...] = ()) -> R:
