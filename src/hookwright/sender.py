@@ -16,6 +16,7 @@ class Request(msgspec.Struct, frozen=True):
     """`headers` are complete (signature, content type, custom ones); the sender adds only Host and Content-Length.
 
     `last`: no other attempt makes up for this one, so it is not to be lost to a connection that is just being closed.
+    `method`: POST, but for what is no delivery.
     """
 
     url: str
@@ -23,6 +24,7 @@ class Request(msgspec.Struct, frozen=True):
     body: bytes
     deadline: float
     last: bool = False
+    method: str = "POST"
 
 
 class Response(msgspec.Struct, frozen=True):

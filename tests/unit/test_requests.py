@@ -10,21 +10,21 @@ from hookwright.senders.requests import USER_AGENT, Target, target_of, write_hea
 @pytest.mark.parametrize(
     ("url", "secure", "host", "port", "head"),
     [
-        ("http://hooks.example/a?b=c", False, "hooks.example", 80, "POST /a?b=c HTTP/1.1\r\nHost: hooks.example\r\n"),
-        ("https://hooks.example/", True, "hooks.example", 443, "POST / HTTP/1.1\r\nHost: hooks.example\r\n"),
-        ("https://hooks.example:8443/", True, "hooks.example", 8443, "POST / HTTP/1.1\r\nHost: hooks.example:8443\r\n"),
-        ("http://hooks.example:443/", False, "hooks.example", 443, "POST / HTTP/1.1\r\nHost: hooks.example:443\r\n"),
-        ("http://hooks.example:80/", False, "hooks.example", 80, "POST / HTTP/1.1\r\nHost: hooks.example\r\n"),
-        ("http://hooks.example", False, "hooks.example", 80, "POST / HTTP/1.1\r\nHost: hooks.example\r\n"),
-        ("http://hooks.example./", False, "hooks.example.", 80, "POST / HTTP/1.1\r\nHost: hooks.example\r\n"),
-        ("http://[2001:db8::1]/", False, "2001:db8::1", 80, "POST / HTTP/1.1\r\nHost: [2001:db8::1]\r\n"),
-        ("http://[2001:db8::1]:8080/a", False, "2001:db8::1", 8080, "POST /a HTTP/1.1\r\nHost: [2001:db8::1]:8080\r\n"),
+        ("http://hooks.example/a?b=c", False, "hooks.example", 80, " /a?b=c HTTP/1.1\r\nHost: hooks.example\r\n"),
+        ("https://hooks.example/", True, "hooks.example", 443, " / HTTP/1.1\r\nHost: hooks.example\r\n"),
+        ("https://hooks.example:8443/", True, "hooks.example", 8443, " / HTTP/1.1\r\nHost: hooks.example:8443\r\n"),
+        ("http://hooks.example:443/", False, "hooks.example", 443, " / HTTP/1.1\r\nHost: hooks.example:443\r\n"),
+        ("http://hooks.example:80/", False, "hooks.example", 80, " / HTTP/1.1\r\nHost: hooks.example\r\n"),
+        ("http://hooks.example", False, "hooks.example", 80, " / HTTP/1.1\r\nHost: hooks.example\r\n"),
+        ("http://hooks.example./", False, "hooks.example.", 80, " / HTTP/1.1\r\nHost: hooks.example\r\n"),
+        ("http://[2001:db8::1]/", False, "2001:db8::1", 80, " / HTTP/1.1\r\nHost: [2001:db8::1]\r\n"),
+        ("http://[2001:db8::1]:8080/a", False, "2001:db8::1", 8080, " /a HTTP/1.1\r\nHost: [2001:db8::1]:8080\r\n"),
         (
             "http://hooks.example/a//b/%20;c=d/@e:f",
             False,
             "hooks.example",
             80,
-            "POST /a//b/%20;c=d/@e:f HTTP/1.1\r\nHost: hooks.example\r\n",
+            " /a//b/%20;c=d/@e:f HTTP/1.1\r\nHost: hooks.example\r\n",
         ),
     ],
 )
@@ -62,7 +62,7 @@ def test_any_other_url_is_refused(url: str) -> None:
 
 
 def lines(*headers: tuple[str, str]) -> list[str]:
-    return write_head("POST / HTTP/1.1\r\n", headers, 7).decode().split("\r\n")
+    return write_head("POST", " / HTTP/1.1\r\n", headers, 7).decode().split("\r\n")
 
 
 def test_what_is_said_of_every_request_stands_behind_what_the_caller_says() -> None:
@@ -103,7 +103,7 @@ def test_a_value_that_is_no_text_is_refused() -> None:
 @given(st.lists(st.tuples(st.text(max_size=8), st.text(max_size=12)), max_size=4))
 def test_no_headers_make_more_lines_than_there_are_headers(headers: list[tuple[str, str]]) -> None:
     try:
-        head = write_head("POST / HTTP/1.1\r\n", tuple(headers), 7)
+        head = write_head("POST", " / HTTP/1.1\r\n", tuple(headers), 7)
     except ValueError:
         return
     assert head.count(b"\r") == head.count(b"\n") == 6 + len(headers) - sum(name.lower() in ("accept", "user-agent") for name, _ in headers)

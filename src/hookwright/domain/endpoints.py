@@ -10,6 +10,10 @@ MAX_LIVE_SECRETS = 10
 DisabledReason = Literal["manual", "gone"]
 
 
+class Options(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What few endpoints need: kept as one JSON value, in which what is at its default is left out."""
+
+
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """Everything about an endpoint but its secrets and headers. Times are Unix ms.
 
@@ -30,6 +34,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     throttle_rate: int | None = None
     metadata: dict[str, str] = {}
     disabled_reason: DisabledReason | None = None
+    options: Options = Options()
     created_at: int
     updated_at: int
 
@@ -47,11 +52,14 @@ class SealedSecret(msgspec.Struct, frozen=True):
 
 
 class EndpointRecord(msgspec.Struct, frozen=True):
-    """An endpoint with its sealed parts, as the store keeps it. Secrets: newest first. Headers: sealed JSON object."""
+    """An endpoint with its sealed parts, as the store keeps it. Secrets: newest first. Headers, and what lets us in there
+    (`sealed_access`): sealed JSON objects.
+    """
 
     endpoint: Endpoint
     secrets: tuple[SealedSecret, ...]
     sealed_headers: bytes | None = None
+    sealed_access: bytes | None = None
 
 
 def wants(endpoint: Endpoint, event_type: str, channels: frozenset[str] | None) -> bool:

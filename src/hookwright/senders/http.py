@@ -77,7 +77,7 @@ class HttpSender:
         except ValueError:
             return UNUSABLE_URL
         try:
-            head = write_head(target.head, request.headers, len(request.body))
+            head = write_head(request.method, target.head, request.headers, len(request.body))
         except ValueError as error:
             return unwritable(error)
         pool = self._pool or self._open()

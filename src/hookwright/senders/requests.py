@@ -28,7 +28,7 @@ _OURS = {"accept-encoding": "Accept-Encoding: identity", "user-agent": f"User-Ag
 
 
 class Target(NamedTuple):
-    """Where a URL leads. `host` is without brackets; `head` is what every request to this URL begins with."""
+    """Where a URL leads. `host` is without brackets; `head` is what every request to this URL begins with, after its method."""
 
     secure: bool
     host: str
@@ -45,12 +45,12 @@ def target_of(url: str) -> Target:
     scheme, host, port, path = parts.groups()
     # The root dot is for the resolver: no server is set up for a name that ends in it.
     authority = host.rstrip(".") + (f":{port}" if port else "")
-    return Target(scheme == "https", host.strip("[]"), int(port or DEFAULT_PORTS[scheme]), f"POST {path} HTTP/1.1\r\nHost: {authority}\r\n")
+    return Target(scheme == "https", host.strip("[]"), int(port or DEFAULT_PORTS[scheme]), f" {path} HTTP/1.1\r\nHost: {authority}\r\n")
 
 
-def write_head(head: str, headers: tuple[tuple[str, str], ...], length: int) -> bytes:
-    """A target's `head`, then `headers` and what we say ourselves, for a body of `length` bytes. Raises ValueError."""
-    lines, theirs = [head], frozenset[str]()
+def write_head(method: str, head: str, headers: tuple[tuple[str, str], ...], length: int) -> bytes:
+    """The method and a target's `head`, then `headers` and what we say ourselves, for a body of `length` bytes. Raises ValueError."""
+    lines, theirs = [method, head], frozenset[str]()
     for name, value in headers:
         start, ours = _start_line(name)
         # The first test is quicker, but knows no tab; most values pass it.

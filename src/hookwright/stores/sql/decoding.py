@@ -15,7 +15,7 @@ _texts = msgspec.json.Decoder(dict[str, str])
 
 def names(column: str, stored: str | bytes | None) -> tuple[str, ...] | None:
     """Of a JSON array of texts, or null."""
-    return None if stored is None else _decoded(_names, column, stored)
+    return None if stored is None else decoded(_names, column, stored)
 
 
 def name_set(column: str, stored: str | bytes | None) -> frozenset[str] | None:
@@ -25,7 +25,7 @@ def name_set(column: str, stored: str | bytes | None) -> frozenset[str] | None:
 
 def texts(column: str, stored: str | bytes) -> dict[str, str]:
     """Of a JSON object whose values are texts."""
-    return _decoded(_texts, column, stored)
+    return decoded(_texts, column, stored)
 
 
 def text(column: str, stored: bytes) -> str:
@@ -43,7 +43,8 @@ def member(column: str, of: type[E], stored: int) -> E:
         raise Unreadable(f"{column}: {error}") from error
 
 
-def _decoded(decoder: msgspec.json.Decoder[T], column: str, stored: str | bytes) -> T:
+def decoded(decoder: msgspec.json.Decoder[T], column: str, stored: str | bytes) -> T:
+    """Of JSON, as `decoder` has it."""
     try:
         return decoder.decode(stored)
     except msgspec.DecodeError as error:

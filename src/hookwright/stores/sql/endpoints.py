@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from hookwright.domain.applications import Application
-from hookwright.domain.endpoints import Endpoint, EndpointRecord, SealedSecret
+from hookwright.domain.endpoints import Endpoint, EndpointRecord, Options, SealedSecret
 from hookwright.domain.pages import Page
 from hookwright.errors import BadRequest, Conflict, NotFound, Unreadable
 from hookwright.store import CHANGED
@@ -24,13 +24,14 @@ from hookwright.store.endpoints import (
     UpdateEndpoint,
 )
 from hookwright.stores.sql.db import Db, UniqueViolated, as_list
-from hookwright.stores.sql.decoding import name_set, texts
+from hookwright.stores.sql.decoding import decoded, name_set, texts
 from hookwright.stores.sql.keysets import each, gather, keyset
 from hookwright.stores.sql.registry import load_sql, reads, writes
 
 SQL = load_sql("endpoints")
 log = logging.getLogger(__name__)
-_SEALED_HEADERS = -1  # the last column of the selects of one endpoint
+_SEALED = slice(-2, None)  # the last columns of the selects of one endpoint: headers, access
+_OPTIONS = msgspec.json.Decoder(Options)
 
 
 @writes(CreateEndpoint)
@@ -45,6 +46,7 @@ async def create(db: Db, command: CreateEndpoint) -> Endpoint:
         "organization": endpoint.organization,
         "created_at": endpoint.created_at,
         "sealed_headers": command.record.sealed_headers,
+        "sealed_access": command.record.sealed_access,
     }
     await _write_unique(db, SQL.insert, values)
     for secret in reversed(command.record.secrets):
@@ -162,7 +164,7 @@ async def _as_far_as_readable(db: Db, application: Application, ident: str) -> E
 @reads(LoadEndpoint)
 async def load_endpoint(db: Db, query: LoadEndpoint) -> EndpointRecord | None:
     row = await db.first(SQL.load, {"id": query.id})
-    return await _with_secrets(db, EndpointRecord(to_endpoint(row), (), row[_SEALED_HEADERS])) if row is not None else None
+    return await _with_secrets(db, EndpointRecord(to_endpoint(row), (), *row[_SEALED])) if row is not None else None
 
 
 async def endpoints_by_id(db: Db, application: str, ids: list[str]) -> dict[str, Endpoint]:
@@ -187,8 +189,9 @@ def to_endpoint(row: tuple[Any, ...]) -> Endpoint:
         throttle_rate=row[10],
         metadata=texts("metadata", row[11]),
         disabled_reason=row[12],
-        created_at=row[13],
-        updated_at=row[14],
+        options=decoded(_OPTIONS, "options", row[13]),
+        created_at=row[14],
+        updated_at=row[15],
     )
 
 
@@ -207,6 +210,7 @@ def _values(endpoint: Endpoint) -> dict[str, Any]:
         "throttle_rate": endpoint.throttle_rate,
         "metadata": msgspec.json.encode(endpoint.metadata).decode(),
         "disabled_reason": endpoint.disabled_reason,
+        "options": msgspec.json.encode(endpoint.options).decode(),
         "updated_at": endpoint.updated_at,
     }
 
@@ -232,12 +236,12 @@ async def _insert_secret(db: Db, endpoint: str, secret: SealedSecret) -> None:
 async def _find(db: Db, application: str, ref: str, *, deleted: bool = False) -> EndpointRecord | None:
     """Without its secrets."""
     row = await db.first(SQL.find, {"application": application, "ref": ref, "deleted": deleted})
-    return EndpointRecord(to_endpoint(row), (), row[_SEALED_HEADERS]) if row is not None else None
+    return EndpointRecord(to_endpoint(row), (), *row[_SEALED]) if row is not None else None
 
 
 async def _with_secrets(db: Db, record: EndpointRecord) -> EndpointRecord:
     rows = await db.all(SQL.secrets, {"endpoint": record.endpoint.id})
-    return EndpointRecord(record.endpoint, tuple(SealedSecret(*row) for row in rows), record.sealed_headers)
+    return msgspec.structs.replace(record, secrets=tuple(SealedSecret(*row) for row in rows))
 
 
 async def _count(db: Db, sql: str, values: dict[str, Any]) -> int:

@@ -13,6 +13,15 @@ from hookwright.stores.sql.retention import remove_contents
 
 SQL = load_sql("removal")
 HOUR = 3_600_000
+OF_APPLICATION = (SQL.application_event_ids, SQL.application_recovers, SQL.application_tasks, SQL.application_notices)
+"""What an application may have many of, besides messages and endpoints."""
+OF_ENDPOINT = (
+    SQL.endpoint_attempts, SQL.endpoint_outcomes, SQL.endpoint_counters, SQL.endpoint_recovers, SQL.endpoint_tasks,
+    SQL.endpoint_consumers,
+)  # fmt: skip
+"""What an endpoint may have many of."""
+ONE_OF_ENDPOINT = (SQL.endpoint_secrets, SQL.endpoint_health, SQL.endpoint_position, SQL.endpoint_rate, SQL.endpoint_transformation)
+"""What it has one of, or a few."""
 SEEKS = 50
 """Applications that one slice looks into: thousands that have nothing old must not make one long slice."""
 
@@ -62,7 +71,9 @@ async def _remove_message(db: Db, application: str, message: str, event_id: str 
 @writes(RemoveRecords)
 async def remove_records(db: Db, command: RemoveRecords) -> int:
     removed = await db.run(SQL.remove_counters, {"hour": command.before // HOUR, "limit": command.limit})
-    return removed + await db.run(SQL.remove_recovers, {"before": command.before, "limit": command.limit})
+    for sql in (SQL.remove_recovers, SQL.remove_tasks):
+        removed += await db.run(sql, {"before": command.before, "limit": command.limit})
+    return removed
 
 
 @writes(Erase)
@@ -89,19 +100,21 @@ async def _erase_application(db: Db, organization: str, application: str, limit:
         left -= await _erase_endpoint(db, application, str(endpoint[0]), left)
         if left <= 0:
             return limit - left
-    left -= await _remove(db, (SQL.application_event_ids, SQL.application_recovers), of, left)
+    left -= await _remove(db, OF_APPLICATION, of, left)
     if left <= 0:
         return limit - left
     left -= await db.run(SQL.application_revocations, of)
+    left -= await db.run(SQL.application_rate, of)
     return limit - left + await db.run(SQL.application, of)
 
 
 async def _erase_endpoint(db: Db, application: str, endpoint: str, limit: int) -> int:
     """Up to `limit` rows and a few more of it; its own, if that leaves no others."""
     of = {"application": application, "endpoint": endpoint}
-    removed = await _remove(db, (SQL.endpoint_attempts, SQL.endpoint_outcomes, SQL.endpoint_counters, SQL.endpoint_recovers), of, limit)
+    removed = await _remove(db, OF_ENDPOINT, of, limit)
     if removed < limit:
-        removed += await db.run(SQL.endpoint_secrets, of)
+        for sql in ONE_OF_ENDPOINT:
+            removed += await db.run(sql, of)
         removed += await db.run(SQL.endpoint, of)
     return removed
 

@@ -16,7 +16,7 @@ update applications set deleted_at = :now where organization = :organization and
 delete from endpoint_secrets where endpoint in (select id from endpoints where application = :application and deleted_at is null)
 
 -- name: delete_endpoints
-update endpoints set deleted_at = :now, sealed_headers = null where application = :application and deleted_at is null
+update endpoints set deleted_at = :now, sealed_headers = null, sealed_access = null where application = :application and deleted_at is null
 
 -- name: find
 select organization, id, uid, name, metadata, throttle_rate, created_at, updated_at

@@ -4,21 +4,21 @@
 -- name: insert
 insert into endpoints (
   application, id, organization, uid, kind, url, description, version, event_types, channels, throttle_rate, metadata,
-  disabled_reason, sealed_headers, created_at, updated_at
+  disabled_reason, options, sealed_headers, sealed_access, created_at, updated_at
 ) values (
   :application, :id, :organization, :uid, :kind, :url, :description, :version, :event_types, :channels, :throttle_rate,
-  :metadata, :disabled_reason, :sealed_headers, :created_at, :updated_at
+  :metadata, :disabled_reason, :options, :sealed_headers, :sealed_access, :created_at, :updated_at
 )
 
 -- name: update
 update endpoints set
   uid = :uid, kind = :kind, url = :url, description = :description, version = :version, event_types = :event_types,
   channels = :channels, throttle_rate = :throttle_rate, metadata = :metadata, disabled_reason = :disabled_reason,
-  updated_at = :updated_at
+  options = :options, updated_at = :updated_at
 where application = :application and id = :id and deleted_at is null
 
 -- name: delete -- its sealed parts go at once
-update endpoints set deleted_at = :now, sealed_headers = null where application = :application and id = :id
+update endpoints set deleted_at = :now, sealed_headers = null, sealed_access = null where application = :application and id = :id
 
 -- name: drop_secrets
 delete from endpoint_secrets where endpoint = :endpoint
@@ -26,7 +26,7 @@ delete from endpoint_secrets where endpoint = :endpoint
 -- name: find -- by id or uid; a deleted one (by id) only when asked for
 select
   application, id, organization, uid, kind, url, description, version, event_types, channels, throttle_rate, metadata,
-  disabled_reason, created_at, updated_at, sealed_headers
+  disabled_reason, options, created_at, updated_at, sealed_headers, sealed_access
 from endpoints
 where application = :application
   and id = coalesce((select id from endpoints where application = :application and uid = :ref and deleted_at is null), :ref)
@@ -35,21 +35,21 @@ where application = :application
 -- name: load -- by id alone
 select
   application, id, organization, uid, kind, url, description, version, event_types, channels, throttle_rate, metadata,
-  disabled_reason, created_at, updated_at, sealed_headers
+  disabled_reason, options, created_at, updated_at, sealed_headers, sealed_access
 from endpoints
 where id = :id and deleted_at is null
 
 -- name: by_ids -- deleted ones too
 select
   application, id, organization, uid, kind, url, description, version, event_types, channels, throttle_rate, metadata,
-  disabled_reason, created_at, updated_at, sealed_headers
+  disabled_reason, options, created_at, updated_at, sealed_headers, sealed_access
 from endpoints
 where application = :application and id in (select value from json_each(:ids))
 
 -- name: list_up -- by the index of live ones: what was deleted is not walked over
 select
   application, id, organization, uid, kind, url, description, version, event_types, channels, throttle_rate, metadata,
-  disabled_reason, created_at, updated_at
+  disabled_reason, options, created_at, updated_at
 from endpoints indexed by endpoints_live
 where application = :application and id >= :low and id < :high and deleted_at is null
 order by id limit :limit
@@ -57,7 +57,7 @@ order by id limit :limit
 -- name: list_down
 select
   application, id, organization, uid, kind, url, description, version, event_types, channels, throttle_rate, metadata,
-  disabled_reason, created_at, updated_at
+  disabled_reason, options, created_at, updated_at
 from endpoints indexed by endpoints_live
 where application = :application and id >= :low and id < :high and deleted_at is null
 order by id desc limit :limit
@@ -65,7 +65,7 @@ order by id desc limit :limit
 -- name: fan_out -- all of them
 select
   application, id, organization, uid, kind, url, description, version, event_types, channels, throttle_rate, metadata,
-  disabled_reason, created_at, updated_at
+  disabled_reason, options, created_at, updated_at
 from endpoints indexed by endpoints_live
 where application = :application and deleted_at is null
 order by id

@@ -33,6 +33,9 @@ delete from counters where (endpoint, hour) in (
 -- name: remove_recovers
 delete from recovers where id in (select id from recovers indexed by recovers_done where done_at < :before order by done_at limit :limit)
 
+-- name: remove_tasks
+delete from tasks where id in (select id from tasks indexed by tasks_done where done_at < :before order by done_at limit :limit)
+
 -- name: deleted_application -- the first whose deliveries are all canceled
 select organization, id from applications indexed by applications_deleted
 where deleted_at is not null and deleted_at < :before
@@ -61,6 +64,24 @@ delete from recovers where id in (select id from recovers where application = :a
 -- name: endpoint_secrets
 delete from endpoint_secrets where endpoint = :endpoint
 
+-- name: endpoint_tasks
+delete from tasks where id in (select id from tasks where application = :application and endpoint = :endpoint limit :limit)
+
+-- name: endpoint_consumers
+delete from consumers where endpoint = :endpoint and consumer in (select consumer from consumers where endpoint = :endpoint limit :limit)
+
+-- name: endpoint_health
+delete from endpoint_health where endpoint = :endpoint
+
+-- name: endpoint_position
+delete from endpoint_positions where endpoint = :endpoint
+
+-- name: endpoint_rate
+delete from rates where item = :endpoint
+
+-- name: endpoint_transformation
+delete from transformations where endpoint = :endpoint
+
 -- name: endpoint
 delete from endpoints where application = :application and id = :endpoint
 
@@ -70,6 +91,15 @@ delete from event_ids where application = :application and event_id in (
 
 -- name: application_recovers
 delete from recovers where id in (select id from recovers where application = :application limit :limit)
+
+-- name: application_tasks
+delete from tasks where id in (select id from tasks where application = :application limit :limit)
+
+-- name: application_notices
+delete from notices where id in (select id from notices where application = :application limit :limit)
+
+-- name: application_rate
+delete from rates where item = :application
 
 -- name: application_revocations
 delete from revocations where organization = :organization and application = :application

@@ -1,0 +1,47 @@
+"""What this process has seen of one endpoint lately: enough to say when it is sick. It begins with a failure."""
+
+from collections import deque
+
+from hookwright.domain.health import IN_A_ROW, LEAST_SEEN, SEEN_MS, SHARE, Sign
+
+BUCKETS = 10
+BUCKET_MS = SEEN_MS // BUCKETS
+
+
+class Sightings:
+    """Attempts of the last minutes in a few buckets; times are Unix ms."""
+
+    __slots__ = ("_buckets", "_in_a_row", "seen_at")
+
+    def __init__(self) -> None:
+        self._buckets: deque[list[int]] = deque(maxlen=BUCKETS + 1)
+        self._in_a_row = 0
+        self.seen_at = 0
+        """When it last failed."""
+
+    def add(self, sign: Sign, now: int) -> None:
+        number = now // BUCKET_MS
+        if not self._buckets or self._buckets[-1][0] != number:
+            self._buckets.append([number, 0, 0])
+        bucket = self._buckets[-1]
+        bucket[1] += 1
+        if sign is Sign.SICK:
+            bucket[2] += 1
+            self._in_a_row += 1
+            self.seen_at = now
+        elif sign is Sign.WELL:
+            self._in_a_row = 0
+
+    def sick(self, now: int) -> bool:
+        """Five failures in a row, or half of at least twenty attempts of the last five minutes."""
+        if self._in_a_row >= IN_A_ROW:
+            return True
+        oldest = now // BUCKET_MS - BUCKETS
+        seen = [bucket for bucket in self._buckets if bucket[0] > oldest]
+        attempts = sum(bucket[1] for bucket in seen)
+        return attempts >= LEAST_SEEN and sum(bucket[2] for bucket in seen) >= SHARE * attempts
+
+    def clear(self) -> None:
+        """It was judged by them."""
+        self._buckets.clear()
+        self._in_a_row = 0
