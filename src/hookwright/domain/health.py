@@ -2,7 +2,7 @@
 
 A circuit breaker:
 
-    closed     -- five failures in a row, or half of twenty -----------------------> open       for 30 s, twice as long each time, 15 min at most
+    closed     -- five failures in a row, or half of twenty -----> open       for 30 s, twice as long each time, at most 15 min
     open       -- the time is over, there is something to send --> half open  one attempt at a time, by one node
     half open  -- three answers, one after another --------------> closed     with a slow start
     half open  -- one failure -----------------------------------> open
@@ -52,8 +52,9 @@ class Sign(IntEnum):
 class Health(msgspec.Struct, frozen=True, kw_only=True):
     """Times are Unix ms. `version` grows with each change that is kept, 0 when nothing is.
 
-    `until`: while open, nothing before; while closed, when it was closed. `trips`: openings since it was well. `passed`: while half open, answers in a row;
-    `prober`: the epoch of the node that makes the one attempt (0: nobody), which may be another's from `probe_until` on.
+    `until`: while open, nothing before; while closed, when it was closed. `trips`: openings since it was well. `passed`: while
+    half open, answers in a row; `prober`: the epoch of the node that makes the one attempt (0: nobody), which may be another's from
+    `probe_until` on.
     `not_before`: it asked for patience. `ramp_from`: closed again, or enabled, at this time, and its backlog is not gone yet.
     `failing_since`, `failures`: attempts that were no success since the last that was. `warned`: percent of the clock.
     """
