@@ -16,7 +16,7 @@ from bench.growth.operations import Operation, operations
 from bench.growth.recoveries import Recovery, recover, report
 from bench.growth.shapes import Shape, shape
 from bench.report import Report, print_report
-from hookwright.engine.dispatcher import Bounds
+from hookwright.engine.bounds import Bounds
 from hookwright.stores.postgres.store import open_store as open_postgres
 from hookwright.stores.sqlite.store import open_store as open_sqlite
 

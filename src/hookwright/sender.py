@@ -37,10 +37,13 @@ class Response(msgspec.Struct, frozen=True):
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """No answer; `detail` is one line for a person, and says nothing of what a blocked address may be."""
+    """No answer; `detail` is one line for a person, and says nothing of what a blocked address may be. `ours`: it says nothing about
+    the endpoint, either: our resolver, our proxy.
+    """
 
     fault: Fault
     detail: str
+    ours: bool = False
 
 
 class Sender(Protocol):

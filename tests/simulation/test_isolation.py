@@ -11,7 +11,7 @@ import pytest
 from hookwright.domain.applications import Application
 from hookwright.domain.endpoints import Endpoint, EndpointRecord, SealedSecret
 from hookwright.domain.messages import Content
-from hookwright.engine.dispatcher import Bounds
+from hookwright.engine.bounds import Bounds
 from hookwright.engine.ingest import NewMessage
 from hookwright.engine.services import Services
 from hookwright.runtime.engine import Chance, EngineOptions, run_engine

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import apsw
 
 from hookwright.domain.retries import RetryPolicy
-from hookwright.engine.dispatcher import Bounds
+from hookwright.engine.bounds import Bounds
 from hookwright.engine.executor import AttemptPolicy
 from hookwright.engine.services import Services
 from hookwright.errors import StoreError, StoreUnavailable

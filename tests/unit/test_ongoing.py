@@ -11,7 +11,9 @@ import pytest
 
 from hookwright.clock import SystemClock
 from hookwright.domain.deliveries import Fence, Key, State
-from hookwright.engine.dispatcher import Bounds, Dispatcher
+from hookwright.engine.bounds import Bounds
+from hookwright.engine.dispatcher import Dispatcher
+from hookwright.engine.healths import HealthPolicy
 from hookwright.engine.janitor import Janitor
 from hookwright.engine.news import Follower
 from hookwright.engine.ongoing import Ongoing
@@ -182,8 +184,10 @@ def test_while_the_store_is_away_a_few_lanes_ask_it_and_all_are_fed_when_it_is_b
             directory=cast(Any, database),
             executor=cast(Any, None),
             clock=VirtualClock(loop),
+            rand=lambda: 0.5,
             owner=1,
             bounds=bounds,
+            health=HealthPolicy(),
         )
         for endpoint in endpoints:
             dispatcher.wake(endpoint, 0)

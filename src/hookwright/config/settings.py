@@ -170,6 +170,17 @@ class Settings(BaseSettings):
     endpoint_concurrency: int = _option(
         64, "attempts", "Attempts under way at once to one endpoint.", "One slow receiver leaves room for the others.", ge=1, le=65_536
     )
+    recovery_rate: int = _option(
+        50,
+        "messages a second",
+        "At most so many go to an endpoint with a backlog after it was disabled or gave no answers, until that is gone.",
+        "Whoever has just come back is not struck down again.",
+        ge=1,
+        le=100_000,
+    )
+    disable_after: int = _option(
+        5, "days", "An endpoint that succeeded in nothing for so long is disabled; 0: never.", "Its messages are held from then on.", ge=0, le=365
+    )
     queue_size: int = _option(
         5000,
         "deliveries",

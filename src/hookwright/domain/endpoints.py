@@ -4,10 +4,12 @@ from typing import Literal
 
 import msgspec
 
+from hookwright.domain.health import Health
+
 MAX_LIVE_SECRETS = 10
 """Old secrets that may still sign beside the current one; one more rotation is refused."""
 
-DisabledReason = Literal["manual", "gone"]
+DisabledReason = Literal["manual", "gone", "failing", "exhausted"]
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -18,7 +20,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """Everything about an endpoint but its secrets and headers. Times are Unix ms.
 
     `event_types` and `channels` are None for "all". `disabled_reason` is None while the endpoint is enabled,
-    "manual" when a person disabled it, "gone" when it answered 410.
+    "manual" when a person disabled it, "gone" when it answered 410,
+    "failing" when it succeeded in nothing for days, "exhausted" when it is ordered and its first message cannot be delivered.
     """
 
     id: str
@@ -42,6 +45,11 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     def disabled(self) -> bool:
         return self.disabled_reason is not None
 
+    @property
+    def direct(self) -> bool:
+        """Whether a message may go there at once: enabled, and nobody has to count."""
+        return self.disabled_reason is None and self.throttle_rate is None
+
 
 class SealedSecret(msgspec.Struct, frozen=True):
     """One signing secret as it lies in the store. The current one never expires; older ones sign until they do."""
@@ -53,13 +61,16 @@ class SealedSecret(msgspec.Struct, frozen=True):
 
 class EndpointRecord(msgspec.Struct, frozen=True):
     """An endpoint with its sealed parts, as the store keeps it. Secrets: newest first. Headers, and what lets us in there
-    (`sealed_access`): sealed JSON objects.
+    (`sealed_access`): sealed JSON objects. `health`, and the application's rate: only as
+    loaded to be sent to (`LoadEndpoint`).
     """
 
     endpoint: Endpoint
     secrets: tuple[SealedSecret, ...]
     sealed_headers: bytes | None = None
     sealed_access: bytes | None = None
+    health: Health = Health()
+    application_rate: int | None = None
 
 
 def wants(endpoint: Endpoint, event_type: str, channels: frozenset[str] | None) -> bool:

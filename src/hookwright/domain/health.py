@@ -121,3 +121,63 @@ def end_probe(health: Health, node: int, sign: Sign | None, now: int, rand: floa
     if health.passed + 1 < PASSES:
         return msgspec.structs.replace(health, passed=health.passed + 1, prober=0, probe_until=0)
     return msgspec.structs.replace(health, phase=Phase.CLOSED, until=now, passed=0, prober=0, probe_until=0, ramp_from=now)
+
+
+def after_attempt(health: Health, sign: Sign, sick: bool, now: int, rand: float) -> Health:
+    """An attempt that was no probe came to this. `sick`: what was seen lately opens the breaker (`Sightings`)."""
+    if sign is Sign.WELL:
+        return _well(health, now)
+    health = _count_failure(health, now)
+    return open_breaker(health, now, rand) if sick and health.phase is Phase.CLOSED else health
+
+
+def after_probe(health: Health, node: int, sign: Sign, now: int, rand: float) -> Health:
+    counted = _well(health, now) if sign is Sign.WELL else _count_failure(health, now)
+    return end_probe(counted, node, sign, now, rand)
+
+
+def wait_until(health: Health, until: int) -> Health:
+    """It asked for patience until then."""
+    return health if until <= health.not_before else msgspec.structs.replace(health, not_before=until)
+
+
+def recovered(health: Health) -> Health:
+    """Its backlog is gone."""
+    return msgspec.structs.replace(health, ramp_from=0)
+
+
+def enabled(health: Health, now: int, *, was_sick: bool) -> Health:
+    """A person enabled it. Who was disabled for being sick is asked first how it is; the clock begins anew."""
+    fresh = Health(version=health.version, ramp_from=now, until=now)
+    return msgspec.structs.replace(fresh, phase=Phase.OPEN, trips=1, ramp_from=0) if was_sick else fresh
+
+
+def _well(health: Health, now: int) -> Health:
+    """The clock stops; who has been well for long is as one that was never sick."""
+    if health.phase is Phase.CLOSED and not health.ramp_from and now - health.until > WELL_AFTER:
+        return Health(version=health.version, not_before=health.not_before if health.not_before > now else 0)
+    if health.failing_since is None:
+        return health
+    return msgspec.structs.replace(health, failing_since=None, failures=0, warned=0)
+
+
+def _count_failure(health: Health, now: int) -> Health:
+    since = now if health.failing_since is None else health.failing_since
+    return msgspec.structs.replace(health, failing_since=since, failures=health.failures + 1)
+
+
+LEAST_FAILURES = 10
+WARNINGS = (75, 50)
+
+
+def clock(health: Health, now: int, disable_after: int) -> int:
+    """Percent of the time (`disable_after`, ms) that it has succeeded in nothing, as far as that is told of: 0, 50, 75 or 100.
+
+    At 100 it is to be disabled; not for a few failures far between.
+    """
+    if health.failing_since is None or not disable_after:
+        return 0
+    share = 100 * (now - health.failing_since) // disable_after
+    if share >= 100:
+        return 100 if health.failures >= LEAST_FAILURES else WARNINGS[0]
+    return next((step for step in WARNINGS if share >= step), 0)

@@ -34,11 +34,13 @@ V = TypeVar("V")
 class Target:
     """An endpoint prepared for sending: its opened headers, and signers made once."""
 
-    __slots__ = ("_current", "_expiring", "endpoint", "headers")
+    __slots__ = ("_current", "_expiring", "application_rate", "endpoint", "headers", "health")
 
     def __init__(self, record: EndpointRecord, secrets: Secrets) -> None:
         """Raises VaultError when a secret or the headers do not open."""
         self.endpoint: Endpoint = record.endpoint
+        self.health = record.health
+        self.application_rate = record.application_rate
         self.headers = tuple(secrets.open_headers(record.endpoint.id, record.sealed_headers).items())
         made = [(secret.expires_at, signer(secrets.open_secret(record.endpoint.id, secret.sealed))) for secret in record.secrets]
         self._current = tuple(made_signer for expires_at, made_signer in made if expires_at is None)

@@ -12,54 +12,38 @@ filled at start, moved along by each settled retry, and what it missed is found 
 import asyncio
 import logging
 import math
-from collections import deque
 from collections.abc import Callable, Sequence
-
-import msgspec
 
 from hookwright.clock import Clock, elapsed
 from hookwright.domain.deliveries import State
-from hookwright.engine.directory import Directory
-from hookwright.engine.executor import Executor
+from hookwright.engine.bounds import Bounds
+from hookwright.engine.directory import Directory, Target
+from hookwright.engine.executor import Executor, Tried
+from hookwright.engine.feeder import FAULT_PAUSE_MS, Feeder, pause_ms
 from hookwright.engine.headroom import Headroom
+from hookwright.engine.healths import HealthPolicy, Healths
 from hookwright.engine.jobs import Job, from_claim
 from hookwright.engine.lanes import Lane, Turns
-from hookwright.engine.rest import Rest
+from hookwright.engine.paces import SECOND_US, Paces
 from hookwright.engine.room import Room
 from hookwright.engine.settler import Settler
 from hookwright.engine.timers import Timers
 from hookwright.errors import HookwrightError, StoreUnavailable
 from hookwright.store import Store
-from hookwright.store.deliveries import ClaimDue, ClaimedRows, DueEndpoints, Settlement
+from hookwright.store.deliveries import ClaimedRows, DueEndpoints, Settlement
+from hookwright.store.health import Turn
 
 log = logging.getLogger(__name__)
-STORE_PAUSE_MS = 5_000
-FAULT_PAUSE_MS = 60_000
 LOOK = 1_000
 """Endpoints that are looked at at once."""
 DRAIN_SECONDS = 5.0
 """How long a stop waits for the database, whatever grace attempts are given: what was finished deserves to be kept."""
 
 
-class Bounds(msgspec.Struct, frozen=True, kw_only=True):
-    """`attempts`: under way in all; `per_endpoint`: of those, at one endpoint; `queue` and `queue_bytes`: held in memory.
-
-    `claim` rows at once, by `claims_at_once` commands, are what one group commit may have to carry before a fresh message.
-    """
-
-    attempts: int = 512
-    per_endpoint: int = 64
-    queue: int = 5_000
-    queue_bytes: int = 32 * 2**20
-    queue_per_endpoint: int = 512
-    claim: int = 16
-    claims_at_once: int = 4
-
-
 class Dispatcher:
     def __init__(
-        self, *, store: Store, directory: Directory, executor: Executor, clock: Clock, owner: int, bounds: Bounds,
-        tell: Callable[[str], None] = lambda endpoint: None,
+        self, *, store: Store, directory: Directory, executor: Executor, clock: Clock, rand: Callable[[], float], owner: int,
+        bounds: Bounds, health: HealthPolicy, tell: Callable[[str], None] = lambda endpoint: None,
     ) -> None:  # fmt: skip
         """`owner` is this node's epoch. `tell` makes other nodes look at an endpoint whose rows may wait for long here."""
         self._tell = tell
@@ -69,14 +53,18 @@ class Dispatcher:
         self._settler = Settler(store, on_settled=self._settled, on_given=self.wake, on_unwritable=self._unwritable)
         self._lanes: dict[str, Lane] = {}
         self._turns = Turns()
-        self._starving: deque[Lane] = deque()
-        self._timers = Timers(clock, self._starve, self._feed)
         self._attempts: set[asyncio.Task[None]] = set()
-        self._claims: set[asyncio.Task[None]] = set()
         self._headroom = Headroom(bounds.attempts // 2, self._pump)
         self._room = Room(bounds.queue, bounds.queue_bytes)
-        self._rest = Rest(self._feed)
         self._stopping = False
+        self._healths = Healths(
+            store=store, clock=clock, rand=rand, policy=health, changed=self._health_changed, disabled=self._was_disabled
+        )  # fmt: skip
+        self._paces = Paces(store, clock, self._turn_came, self._no_turn)
+        self._feeder = Feeder(
+            self, store=store, directory=directory, healths=self._healths, clock=clock, bounds=bounds, room=self._room
+        )  # fmt: skip
+        self._timers = Timers(clock, self._feeder.starve, self._feeder.feed)
 
     # What others tell it
 
@@ -86,15 +74,14 @@ class Dispatcher:
         A yes takes its room at once, until `unreserve`. Without a lease it is no: others deliver it, or we do when we have one again.
         """
         lane = self._lanes.get(endpoint)
-        if self._stopping or not self._is_leased() or (lane is not None and len(lane.queue) >= self._depth(lane)):
+        if self._stopping or not self._is_leased() or (lane is not None and len(lane.queue) >= self.depth(lane)):
             return False
-        return self._room.reserve(size)
+        return self._healths.is_open(endpoint) and self._room.reserve(size)
 
     def unreserve(self, count: int, size: int) -> None:
         """What `count` reservations of `size` bytes each were for is admitted by now, or was not kept."""
         self._room.unreserve(count, size)
-        if self._starving:
-            self._feed()
+        self._feeder.feed()
 
     def admit(self, job: Job) -> None:
         """Take a committed delivery that we own; one that was claimed for a node that we were is somebody else's by now."""
@@ -116,23 +103,27 @@ class Dispatcher:
             self._tell(endpoint)
             return
         lane = self._lane(endpoint)
+        due_at = max(due_at, self._healths.free_at(endpoint))
         if due_at <= self._clock.now():
-            self._starve(lane)
-            self._feed()
+            self._feeder.starve(lane)
+            self._feeder.feed()
         else:
             self._timers.set(lane, due_at)
 
     def leave(self, endpoint: str, due_at: int) -> None:
         """As `wake`, of a fresh row that found no room here: others may have some."""
         self.wake(endpoint, due_at)
-        self._tell(endpoint)
+        if self._healths.is_open(endpoint):
+            self._tell(endpoint)
 
     def endpoint_changed(self, endpoint: str) -> None:
         """Its URL, state or existence changed: what is queued here goes back, and is claimed again if it may be sent."""
-        lane = self._lane(endpoint)
-        self._give_back(list(lane.queue))
-        lane.queue.clear()
+        self._clear(self._lane(endpoint))
         self.wake(endpoint, 0)
+
+    def health_changed(self, endpoint: str) -> None:
+        """Another process may have found that more, or less, may be sent there."""
+        self._healths.look(endpoint)
 
     def everything_changed(self) -> None:
         """Any endpoint may have changed."""
@@ -146,13 +137,13 @@ class Dispatcher:
             for job in dropped:
                 lane.queue.remove(job)
                 self._drop(job)
-        self._feed()
+        self._feeder.feed()
 
     def lease(self, until: float) -> None:
         """This process is a node until then (by `clock.elapsed`); after it it claims and sends nothing: others may by then."""
         self._leased_until = until
         self._pump()
-        self._feed()
+        self._feeder.feed()
 
     def _is_leased(self) -> bool:
         return self._leased_until == math.inf or elapsed() < self._leased_until
@@ -164,7 +155,7 @@ class Dispatcher:
             for job in lane.queue:
                 self._drop(job)
             lane.queue.clear()
-        self._feed()
+        self._feeder.feed()
 
     async def look_again(self) -> None:
         """Read from the store which endpoints have unowned rows, and when they are due. At start, and as a backstop."""
@@ -188,15 +179,16 @@ class Dispatcher:
                 self.wake(due.endpoint, due.due_at)
         return page.after
 
+    def may_claim(self) -> bool:
+        return self._is_leased() and not self._stopping
+
     async def stop(self, grace: float) -> None:
         """Start nothing new; give attempts under way `grace` seconds; make the rest claimable; commit all of it."""
         self._stopping = True
         self._timers.stop()
-        if self._claims:
-            await asyncio.wait(self._claims, timeout=DRAIN_SECONDS)
+        await self._feeder.stop(DRAIN_SECONDS)
         for lane in self._lanes.values():
-            self._give_back(list(lane.queue))
-            lane.queue.clear()
+            self._clear(lane)
         if self._attempts:
             await asyncio.wait(self._attempts, timeout=grace)
         for task in self._attempts:
@@ -217,15 +209,17 @@ class Dispatcher:
             lane = self._lanes[endpoint] = Lane(endpoint, self._bounds.per_endpoint)
         return lane
 
-    def _depth(self, lane: Lane) -> int:
+    def depth(self, lane: Lane) -> int:
         return min(lane.depth, self._bounds.queue_per_endpoint)
 
-    def _is_low(self, lane: Lane) -> bool:
-        """Whether it is time to claim more for this lane."""
-        return len(lane.queue) < max(1, min(self._bounds.claim, self._depth(lane)) // 2)
+    def _clear(self, lane: Lane) -> None:
+        """Give back what it has queued."""
+        self._paces.drop(lane)
+        self._give_back(list(lane.queue))
+        lane.queue.clear()
 
     def _ready(self, lane: Lane) -> None:
-        if lane.queue and lane.in_flight < lane.slots:
+        if lane.queue and lane.in_flight < lane.slots and (lane.pace is None or self._paces.has_turn(lane)):
             self._turns.join(lane)
 
     def _pump(self) -> None:
@@ -238,9 +232,11 @@ class Dispatcher:
             and self._settler.waiting < 4 * self._bounds.attempts
         ):
             lane = self._turns.next(late=self._headroom.free)
-            if not lane.queue or lane.in_flight >= lane.slots:  # emptied, or slowed down, while it waited for its turn
-                continue
+            if not lane.queue or lane.in_flight >= lane.slots or (lane.pace is not None and not self._paces.has_turn(lane)):
+                continue  # emptied, or slowed down, while it waited for its turn
             job = lane.queue.popleft()
+            if lane.pace is not None:
+                self._paces.use_turn(lane)
             lane.in_flight += 1
             if job.late:
                 self._headroom.take()
@@ -250,49 +246,55 @@ class Dispatcher:
             self._ready(lane)
 
     async def _attempt(self, lane: Lane, job: Job) -> None:
-        settlement, again_at = None, 0
+        tried: Tried | None = None
+        again_at = 0
         began = asyncio.get_running_loop().time()
         try:
-            settlement = await self._executor.attempt(job, self._is_leased)
-            lane.learn(asyncio.get_running_loop().time() - began)
+            tried = await self._executor.attempt(job, self._is_leased)
+            lane.learn(asyncio.get_running_loop().time() - began, strained=tried is not None and tried.strained)
         except StoreUnavailable as error:
-            again_at = self._pause(error)
-            self._rest.begin(error)
+            again_at = self._clock.now() + pause_ms(error)
+            self._feeder.failed(error)
         except HookwrightError as error:
-            again_at = self._pause(error)
+            again_at = self._clock.now() + pause_ms(error)
             log.error("delivery %s goes back untried: %s", job.delivery.key, error)
         except Exception as error:
-            again_at = self._pause(error)
+            again_at = self._clock.now() + pause_ms(error)
             log.exception("delivery %s goes back untried", job.delivery.key)
         finally:
             lane.in_flight -= 1
             if job.late:
                 self._headroom.give()
-            if settlement is not None:
+            if tried is not None:
                 self._drop(job)
-                self._settler.settle(settlement)
+                self._settler.settle(tried.settlement)
             else:
                 self._give_back([job], again_at)
+        self._learn(job, tried)
         self._after(lane)
 
-    def _pause(self, error: Exception) -> int:
-        """When to look at an endpoint again after a fault of ours, which never counts as an attempt of the customer's."""
-        return self._clock.now() + (STORE_PAUSE_MS if isinstance(error, StoreUnavailable) else FAULT_PAUSE_MS)
+    def _learn(self, job: Job, tried: Tried | None) -> None:
+        """What the attempt says about its endpoint; nothing, where the fault was ours."""
+        if tried is not None and tried.sign is not None:
+            self._healths.saw(
+                job.delivery.application, job.delivery.key.endpoint, tried.sign, tried.patience_until, self.owner, probe=job.probe
+            )  # fmt: skip
+        elif job.probe:
+            self._healths.probe_not_made(job.delivery.key.endpoint, self.owner)
 
     def _after(self, lane: Lane) -> None:
         self._shed(lane)
         self._ready(lane)
         if lane.more:
-            self._starve(lane)
-        if lane.idle and not lane.starving:
-            self._lanes.pop(lane.endpoint, None)
+            self._feeder.starve(lane)
+        self._let_go(lane)
         self._attempts.discard(asyncio.current_task())  # frees the slot that _pump looks at
         self._pump()
-        self._feed()
+        self._feeder.feed()
 
     def _shed(self, lane: Lane) -> None:
         """Give back what a lane that lost slots has queued beyond its depth: it must not keep others from the room."""
-        excess = len(lane.queue) - self._depth(lane)
+        excess = len(lane.queue) - self.depth(lane)
         if excess > 0:
             self._give_back([lane.queue.pop() for _ in range(excess)])
             lane.more = True
@@ -320,70 +322,55 @@ class Dispatcher:
         if jobs:
             self._settler.give_back([(job.delivery.key, job.delivery.fence, again_at) for job in jobs])
 
-    # From store to lane
+    # What the feeder brings
 
-    def _starve(self, lane: Lane) -> None:
-        """The lane wants rows from the store; it gets them when what it has queued runs low."""
-        lane.more = True
-        if self._is_low(lane) and not (lane.starving or lane.claiming):
-            lane.starving = True
-            self._starving.append(lane)
+    def prepare(self, lane: Lane, target: Target) -> None:
+        """Its rates, those of its application and of its recovery."""
+        endpoint, rate = target.endpoint, self._healths.rate(target.endpoint.id)
+        if endpoint.throttle_rate is not None:
+            rate = min(rate or math.inf, endpoint.throttle_rate)
+        turns = () if rate is None else (Turn(endpoint.id, round(SECOND_US / rate)),)
+        if target.application_rate is not None:
+            turns += (Turn(endpoint.application, round(SECOND_US / target.application_rate)),)
+        self._paces.set(lane, turns)
 
-    def _feed(self) -> None:
-        """Claim for starving lanes, in turn, while there is room for what waited; not without a lease, which brings us here again."""
-        if not self._is_leased() or self._rest.on:
-            return
-        while self._starving and not self._stopping and len(self._claims) < self._bounds.claims_at_once and self._room.for_late:
-            lane = self._starving.popleft()
-            lane.starving = False
-            lane.claiming = True
-            task = asyncio.get_running_loop().create_task(self._claim(lane))
-            self._claims.add(task)
-            task.add_done_callback(self._claims.discard)
-
-    async def _claim(self, lane: Lane) -> None:
-        """Claim a lane's due rows; the endpoint must exist and be enabled, else they stay where they are (held)."""
-        again_at: int | None = None
-        lane.more = False  # from here on, true means: woken since
-        try:
-            target = await self._directory.target(lane.endpoint)
-            if target is not None and not target.endpoint.disabled:
-                now = self._clock.now()
-                await self._store.write(
-                    ClaimDue(
-                        endpoint=lane.endpoint, owner=self.owner, now=now, limit=min(self._bounds.claim, self._depth(lane)),
-                        most_bytes=self._bounds.queue_bytes // 8,
-                    ),
-                    on_commit=lambda rows: self._claimed(lane, rows),
-                )  # fmt: skip
-                self._rest.not_needed()
-        except StoreUnavailable as error:
-            again_at = self._pause(error)
-            self._rest.begin(error)
-        except HookwrightError as error:
-            again_at = self._pause(error)
-            log.error("nothing can be claimed for endpoint %s now: %s", lane.endpoint, error)
-        except Exception as error:
-            again_at = self._pause(error)
-            log.exception("nothing can be claimed for endpoint %s now", lane.endpoint)
-        finally:
-            lane.claiming = False
-            self._claims.discard(asyncio.current_task())  # frees the slot that _feed looks at
-        if again_at is not None:
-            self.wake(lane.endpoint, again_at)
-        self._after_claim(lane)
-
-    def _claimed(self, lane: Lane, rows: ClaimedRows) -> None:
+    def claimed(self, lane: Lane, rows: ClaimedRows, *, probe: bool) -> None:
         for claimed in rows.claimed:
-            self.admit(from_claim(claimed))
+            self.admit(from_claim(claimed, probe=probe))
         for damaged in rows.set_aside:
             log.error("delivery %s cannot be read and is set aside for an hour: %s", damaged.key, damaged.problem)
         if rows.next_due_at is not None:
             self.wake(lane.endpoint, rows.next_due_at)
+        if probe and not rows.claimed:
+            self._healths.probe_not_made(lane.endpoint, self.owner)
+        if rows.next_due_at is None or rows.next_due_at > self._clock.now():
+            self._healths.drained(lane.endpoint)
 
-    def _after_claim(self, lane: Lane) -> None:
-        if lane.more:
-            self._starve(lane)
+    def fed(self, lane: Lane) -> None:
+        self._let_go(lane)
+
+    def _let_go(self, lane: Lane) -> None:
         if lane.idle and not lane.starving:
+            self._paces.drop(lane)
             self._lanes.pop(lane.endpoint, None)
-        self._feed()
+
+    # Endpoints with a rate, or not simply well
+
+    def _turn_came(self, lane: Lane) -> None:
+        self._ready(lane)
+        self._pump()
+
+    def _no_turn(self, lane: Lane, error: StoreUnavailable) -> None:
+        self._clear(lane)
+        self._feeder.failed(error)
+
+    def _health_changed(self, endpoint: str) -> None:
+        """More, or less, may be sent to it than before."""
+        if not self._healths.is_open(endpoint) and (lane := self._lanes.get(endpoint)) is not None:
+            self._clear(lane)
+        if not self._stopping:
+            self.wake(endpoint, 0)
+
+    def _was_disabled(self, application: str, endpoint: str) -> None:
+        self._directory.forget(application)
+        self.endpoint_changed(endpoint)

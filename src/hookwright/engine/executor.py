@@ -11,8 +11,9 @@ import msgspec
 
 from hookwright.clock import Clock
 from hookwright.domain.attempts import EXPUNGED, Attempt
-from hookwright.domain.decisions import Decision, Delivered, GiveUp, RetryAt, decide, is_last
+from hookwright.domain.decisions import Decision, Delivered, GiveUp, RetryAt, decide, is_last, seconds_to_wait
 from hookwright.domain.deliveries import State
+from hookwright.domain.health import Sign, sign_of
 from hookwright.domain.messages import Content
 from hookwright.domain.retries import RetryPolicy
 from hookwright.engine.directory import Directory, Target
@@ -24,12 +25,28 @@ from hookwright.signing.signatures import HeaderStyle
 from hookwright.store.deliveries import Settlement
 
 
+STRAINED_STATUSES = frozenset({408, 429, 503})
+STRAINED_FAULTS = frozenset({"timeout", "refused", "connection"})
+
+
 class AttemptPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """`deadline` in seconds, for the whole of an attempt: name lookup, connect, TLS, request, answer."""
 
     retries: RetryPolicy = RetryPolicy()
     deadline: float = 30.0
     header_style: HeaderStyle = "standard"
+
+
+class Tried(msgspec.Struct, frozen=True):
+    """What is to be settled, and what it says about the endpoint: `sign` is None where nothing was sent, or the fault was ours.
+
+    `strained`: it had no time for this attempt, or said so. `patience_until`: it asked to be left alone till then (Unix ms).
+    """
+
+    settlement: Settlement
+    sign: Sign | None = None
+    strained: bool = False
+    patience_until: int = 0
 
 
 class Executor:
@@ -39,21 +56,21 @@ class Executor:
         self._directory, self._sender, self._clock, self._minter = directory, sender, clock, minter
         self._rand, self._policy = rand, policy
 
-    async def attempt(self, job: Job, may_send: Callable[[], bool]) -> Settlement | None:
+    async def attempt(self, job: Job, may_send: Callable[[], bool]) -> Tried | None:
         """What to settle; None when the delivery is to be given back untried: its endpoint is disabled or deleted, or
         `may_send`, asked right before sending, says no.
 
         Raises StoreUnavailable and VaultError: faults of ours, which do not count as an attempt.
         """
         if job.content is None:
-            return self._without_content(job)
+            return Tried(self._without_content(job))
         endpoint = job.delivery.key.endpoint
         target = self._directory.known_target(endpoint) or await self._directory.target(endpoint)
         if target is None or target.endpoint.disabled or not may_send():
             return None
         return await self._try(job, target, job.content)
 
-    async def _try(self, job: Job, target: Target, content: Content) -> Settlement:
+    async def _try(self, job: Job, target: Target, content: Content) -> Tried:
         started_at = self._clock.now()
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -61,7 +78,18 @@ class Executor:
         headers = self._headers(job, target, content, started_at)
         request = Request(target.endpoint.url, headers, content.body, self._policy.deadline, last)
         result = await self._sender.send(request)
-        return self._settle(job, target.endpoint.url, result, started_at, loop.time() - began)
+        settlement = self._settle(job, target.endpoint.url, result, started_at, loop.time() - began)
+        return self._tried(settlement, result)
+
+    def _tried(self, settlement: Settlement, result: Response | Failure) -> Tried:
+        if isinstance(result, Failure):
+            return Tried(settlement, None if result.ours else Sign.SICK, strained=result.fault in STRAINED_FAULTS)
+        sign = sign_of(result.status)
+        patience = 0.0
+        if sign is Sign.SICK and result.retry_after:
+            asked = seconds_to_wait(result.retry_after, settlement.now) or 0.0
+            patience = min(asked, self._policy.retries.longest_retry_after)
+        return Tried(settlement, sign, result.status in STRAINED_STATUSES, settlement.now + round(patience * 1000) if patience else 0)
 
     def _headers(self, job: Job, target: Target, content: Content, now: int) -> tuple[tuple[str, str], ...]:
         message, seconds = job.delivery.key.message, now // 1000

@@ -97,16 +97,17 @@ class Ingest:
             id=ident, organization=application.organization, application=application.id, event_type=new.event_type,
             event_id=new.event_id, channels=new.channels, created_at=now, content_expires_at=now + new.retention_ms,
         )  # fmt: skip
-        deliveries = tuple(self._delivery(message, endpoint, len(new.content.body)) for endpoint in endpoints)
+        direct = application.throttle_rate is None
+        deliveries = tuple(self._delivery(message, endpoint, len(new.content.body), direct) for endpoint in endpoints)
         return CreateMessage(message=message, content=new.content, deliveries=deliveries)
 
     def _unreserve(self, command: CreateMessage) -> None:
         ours = sum(delivery.owner != UNOWNED for delivery in command.deliveries)
         self._dispatcher.unreserve(ours, len(command.content.body))
 
-    def _delivery(self, message: Message, endpoint: Endpoint, size: int) -> Delivery:
+    def _delivery(self, message: Message, endpoint: Endpoint, size: int, direct: bool) -> Delivery:
         """Ours from the start (claim on insert) if it can be sent at once and there is room for it."""
-        ours = not endpoint.disabled and self._dispatcher.reserve(endpoint.id, size)
+        ours = direct and endpoint.direct and self._dispatcher.reserve(endpoint.id, size)
         return Delivery(
             key=Key(endpoint.id, message.id), application=message.application, organization=message.organization,
             due_at=min(message.created_at, self._clock.now()),  # after a step back of the clock, ids run ahead of it

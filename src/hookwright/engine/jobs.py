@@ -10,6 +10,7 @@ from hookwright.store.deliveries import Claimed
 class Job(msgspec.Struct, frozen=True):
     """`content` is shared by all deliveries of one message; None when it is gone. It may be kept until `content_expires_at`
     (Unix ms), and so may what receivers answer to it. `late`: it waited in the store; a fresh one never did.
+    `probe`: the one attempt that shows how its endpoint is.
     """
 
     delivery: Delivery
@@ -18,6 +19,7 @@ class Job(msgspec.Struct, frozen=True):
     content: Content | None
     content_expires_at: int
     late: bool = False
+    probe: bool = False
 
     @property
     def size(self) -> int:
@@ -29,6 +31,6 @@ def from_message(delivery: Delivery, message: Message, content: Content) -> Job:
     return Job(delivery, message.event_type, message.channels, content, message.content_expires_at)
 
 
-def from_claim(claimed: Claimed) -> Job:
+def from_claim(claimed: Claimed, *, probe: bool = False) -> Job:
     message = claimed.message
-    return Job(claimed.delivery, message.event_type, message.channels, claimed.content, message.content_expires_at, late=True)
+    return Job(claimed.delivery, message.event_type, message.channels, claimed.content, message.content_expires_at, True, probe)

@@ -7,12 +7,17 @@ what waited in the store have rings of their own, served alternately: among thou
 one with a fresh message would come too late.
 
 Turns are fair, time is not: an endpoint that hangs keeps each of its slots for the whole deadline, and a handful of them
-would keep all. So a lane earns its slots: it begins with a few, each quick answer adds one, each slow one halves them.
+would keep all. So a lane earns its slots: it begins with a few, each quick answer adds one, each slow one halves them, and so does
+one that says that there are too many.
 """
 
 from collections import deque
+from typing import TYPE_CHECKING
 
 from hookwright.engine.jobs import Job
+
+if TYPE_CHECKING:
+    from hookwright.engine.paces import Pace
 
 FIRST_SLOTS = 8
 SLOW_SECONDS = 5.0
@@ -24,7 +29,8 @@ class Lane:
     """`more`: the store may hold due rows for it; `due_at`: when (Unix ms) it may hold due rows next."""
 
     __slots__ = (
-        "claiming", "due_at", "endpoint", "in_flight", "in_turn", "more", "most_slots", "organization", "queue", "slots", "starving",
+        "claiming", "due_at", "endpoint", "in_flight", "in_turn", "more", "most_slots", "organization", "pace",
+        "queue", "slots", "starving",
     )  # fmt: skip
 
     def __init__(self, endpoint: str, most_slots: int = FIRST_SLOTS) -> None:
@@ -39,15 +45,18 @@ class Lane:
         self.starving = False
         self.claiming = False
         self.due_at: int | None = None
+        self.pace: Pace | None = None
 
-    def learn(self, seconds: float) -> None:
-        """An attempt took so long; whether it was a success does not matter to the others."""
-        self.slots = min(self.most_slots, self.slots + 1) if seconds < SLOW_SECONDS else max(1, self.slots // 2)
+    def learn(self, seconds: float, *, strained: bool = False) -> None:
+        """An attempt took so long; `strained`: the receiver had no time for it, or said so. Other failures matter to nobody else."""
+        quick = seconds < SLOW_SECONDS and not strained
+        self.slots = min(self.most_slots, self.slots + 1) if quick else max(1, self.slots // 2)
 
     @property
     def depth(self) -> int:
         """How many deliveries it may have queued. One that proved slow keeps next to none: hundreds of them must find room."""
-        return self.slots if self.slots < min(FIRST_SLOTS, self.most_slots) else QUEUED_PER_SLOT * self.slots
+        depth = self.slots if self.slots < min(FIRST_SLOTS, self.most_slots) else QUEUED_PER_SLOT * self.slots
+        return depth if self.pace is None else min(depth, self.pace.ahead)
 
     @property
     def late(self) -> bool:

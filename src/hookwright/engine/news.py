@@ -98,6 +98,8 @@ class Follower:
             self._dispatcher.everything_changed()
         elif news.kind == "message":
             self._dispatcher.message_expunged(news.item)
+        elif news.kind == "health":
+            self._dispatcher.health_changed(news.item)
         elif news.kind in ("application", "endpoint"):
             self._directory.forget(news.application)
             if news.kind == "endpoint":

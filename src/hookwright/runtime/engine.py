@@ -13,8 +13,10 @@ from hookwright.config import Settings
 from hookwright.domain.retries import RetryPolicy
 from hookwright.engine.changes import Changes
 from hookwright.engine.directory import Directory
-from hookwright.engine.dispatcher import Bounds, Dispatcher
+from hookwright.engine.bounds import Bounds
+from hookwright.engine.dispatcher import Dispatcher
 from hookwright.engine.executor import AttemptPolicy, Executor
+from hookwright.engine.healths import HealthPolicy
 from hookwright.engine.herald import Deliverer, Herald
 from hookwright.engine.ingest import Ingest
 from hookwright.engine.janitor import Janitor
@@ -50,6 +52,7 @@ and nonces never come from here."""
 class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
     policy: AttemptPolicy = AttemptPolicy()
     bounds: Bounds = Bounds()
+    health: HealthPolicy = HealthPolicy()
     grace: float = 10.0
     lease: float | None = None
     """Seconds, where other processes may share the store; None where this one is alone."""
@@ -78,7 +81,10 @@ async def run_engine(
             return Herald(owner, wakeups)
         executor = Executor(directory=directory, sender=sender, clock=clock, minter=minter, rand=chance.rand, policy=options.policy)
         tell = wakeups.tell if options.lease is not None else lambda endpoint: None
-        return Dispatcher(store=store, directory=directory, executor=executor, clock=clock, owner=owner, bounds=options.bounds, tell=tell)
+        return Dispatcher(
+            store=store, directory=directory, executor=executor, clock=clock, rand=chance.rand, owner=owner, bounds=options.bounds,
+            health=options.health, tell=tell,
+        )  # fmt: skip
 
     async with contextlib.AsyncExitStack() as stack:
         dispatcher = await stack.enter_async_context(_node(store, clock, options, wakeups, deliverer, stop))
@@ -166,6 +172,11 @@ def engine_options(settings: Settings) -> EngineOptions:
             per_endpoint=settings.endpoint_concurrency,
             queue=settings.queue_size,
             queue_bytes=settings.queue_bytes,
+        ),
+        health=HealthPolicy(
+            probe_ms=round(settings.attempt_timeout * 1000),
+            disable_after_ms=settings.disable_after * DAY_MS,
+            recovery_rate=settings.recovery_rate,
         ),
         grace=settings.shutdown_grace,
         lease=settings.lease if settings.on_postgres else None,

@@ -13,7 +13,7 @@ BLOCKED = "the address is blocked by this server's network rules"
 
 REFUSED_BY_US = Failure("blocked", BLOCKED)
 NO_ADDRESS = Failure("dns", "the host name could not be resolved")
-LATE_ADDRESS = Failure("dns", "the host name could not be resolved in time")
+LATE_ADDRESS = Failure("dns", "the host name could not be resolved in time", ours=True)
 REFUSED = Failure("refused", "the connection was refused")
 UNREACHABLE = Failure("connection", "no connection could be made")
 LATE_CONNECTION = Failure("timeout", "no connection could be made in time")
@@ -24,7 +24,7 @@ UNANSWERED = Failure("connection", "the connection was closed without an answer"
 INCOMPLETE = Failure("connection", "the connection ended before the answer was complete")
 MALFORMED = Failure("protocol", "the answer is not valid HTTP, or its headers are too large")
 UNUSABLE_URL = Failure("protocol", "the URL cannot be used")
-CLOSED = Failure("connection", "the sender is closed")
+CLOSED = Failure("connection", "the sender is closed", ours=True)
 
 
 class Unreached(Exception):

@@ -6,7 +6,7 @@ import msgspec
 
 from hookwright.store import Query
 
-Kind = Literal["application", "endpoint", "message", "key", "revocation"]
+Kind = Literal["application", "endpoint", "health", "message", "key", "revocation"]
 
 
 class News(msgspec.Struct, frozen=True):

@@ -16,6 +16,7 @@ from typing import Any, TypeVar, cast, overload
 from hookwright.errors import CallerError, StoreUnavailable
 from hookwright.store import Command, Once, Query, Remembered
 from hookwright.store.deliveries import CancelDeliveries, ClaimDue, ClaimedRows, Forget, Release, Settle
+from hookwright.store.health import TakeTurns
 from hookwright.store.messages import CreateMessage, CreateMessages, ExpungeContent
 from hookwright.store.nodes import CloseNode, OpenNode, RenewLease, TakeOver
 from hookwright.store.retention import Erase, Maintain, RemoveMessages, RemoveRecords
@@ -61,7 +62,7 @@ OWN: dict[type, Callable[[Any, Any], Coroutine[Any, Any, Any]]] = {
     Erase: retention.erase,
 }
 """Commands that are carried out differently here."""
-LOOSE = frozenset({*OWN, ExpungeContent} - {CreateMessages})
+LOOSE = frozenset({*OWN, ExpungeContent, TakeTurns} - {CreateMessages})
 """Commands that lock what they change: with them nothing is gained by serializability, and much is lost."""
 URGENT: tuple[type, ...] = (OpenNode, TakeOver, CloseNode)
 """Commands for which deliveries wait: they do not wait behind lists."""

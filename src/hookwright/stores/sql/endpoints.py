@@ -25,6 +25,7 @@ from hookwright.store.endpoints import (
 )
 from hookwright.stores.sql.db import Db, UniqueViolated, as_list
 from hookwright.stores.sql.decoding import decoded, name_set, texts
+from hookwright.stores.sql.health import begin_recovery, find_health
 from hookwright.stores.sql.keysets import each, gather, keyset
 from hookwright.stores.sql.registry import load_sql, reads, writes
 
@@ -63,6 +64,8 @@ async def update(db: Db, command: UpdateEndpoint) -> Endpoint:
     if command.expected is not None and current.endpoint != command.expected:
         raise Conflict("the endpoint was changed at the same moment by another request; read it and try again", code=CHANGED)
     await _write_unique(db, SQL.update, _values(endpoint))
+    if current.endpoint.disabled_reason is not None and endpoint.disabled_reason is None:
+        await begin_recovery(db, endpoint, was=current.endpoint.disabled_reason, now=endpoint.updated_at)
     return endpoint
 
 
@@ -164,7 +167,12 @@ async def _as_far_as_readable(db: Db, application: Application, ident: str) -> E
 @reads(LoadEndpoint)
 async def load_endpoint(db: Db, query: LoadEndpoint) -> EndpointRecord | None:
     row = await db.first(SQL.load, {"id": query.id})
-    return await _with_secrets(db, EndpointRecord(to_endpoint(row), (), *row[_SEALED])) if row is not None else None
+    if row is None:
+        return None
+    endpoint = to_endpoint(row)
+    record = await _with_secrets(db, EndpointRecord(endpoint, (), *row[_SEALED]))
+    rate: Any = await db.first(SQL.application_rate, {"application": endpoint.application})
+    return msgspec.structs.replace(record, health=await find_health(db, query.id), application_rate=rate and rate[0])
 
 
 async def endpoints_by_id(db: Db, application: str, ids: list[str]) -> dict[str, Endpoint]:

@@ -6,6 +6,7 @@ from hookwright.stores.sql import (
     deliveries,
     endpoints,
     event_types,
+    health,
     messages,
     messages_read,
     news,
@@ -18,6 +19,6 @@ from hookwright.stores.sql import (
 )
 
 __all__ = [
-    "applications", "attempts", "deliveries", "endpoints", "event_types", "messages", "messages_read", "news", "organizations",
+    "applications", "attempts", "deliveries", "endpoints", "event_types", "health", "messages", "messages_read", "news", "organizations",
     "recovers", "removal", "retention", "seals", "stats",
 ]  # fmt: skip

@@ -91,15 +91,16 @@ create table consumers (
 
 -- Others are told when it is not only counted on.
 create function tell_health() returns trigger language plpgsql as $$ begin
-  if tg_op = 'DELETE' then
-    insert into news (kind, application, item) values ('health', old.application, old.endpoint);
-  elsif tg_op = 'INSERT' or (old.phase, old.until, old.prober, old.not_before, old.ramp_from)
-      is distinct from (new.phase, new.until, new.prober, new.not_before, new.ramp_from) then
-    insert into news (kind, application, item) values ('health', new.application, new.endpoint);
-  end if;
+  insert into news (kind, application, item) values ('health', new.application, new.endpoint);
   return null;
 end $$;
-create trigger tell after insert or update or delete on endpoint_health for each row execute function tell_health();
+create trigger tell_new after insert on endpoint_health for each row
+  when ((new.phase, new.not_before, new.ramp_from) is distinct from (cast(0 as smallint), cast(0 as bigint), cast(0 as bigint)))
+  execute function tell_health();
+create trigger tell after update on endpoint_health for each row
+  when ((old.phase, old.until, old.prober, old.not_before, old.ramp_from)
+    is distinct from (new.phase, new.until, new.prober, new.not_before, new.ramp_from))
+  execute function tell_health();
 
 create function tell_transformation() returns trigger language plpgsql as $$ begin
   insert into news (kind, application, item) select 'endpoint', application, id from endpoints where id = new.endpoint;

@@ -86,6 +86,9 @@ where organization = :organization
   and id = coalesce((select id from applications where organization = :organization and uid = :ref and deleted_at is null), :ref)
   and deleted_at is null
 
+-- name: application_rate
+select throttle_rate from applications where id = :application
+
 -- name: sealed_headers
 select sealed_headers from endpoints where application = :application and id = :id and deleted_at is null
 

@@ -1,0 +1,242 @@
+"""How endpoints are, as far as this process knows: what may be sent to those that are not simply well.
+
+Duty: while an endpoint's breaker is open nothing is sent to it by any process, and while it is half open one attempt at a time by
+one of them. What is kept in the store is the truth; who changes it names the version that it computed from, and computes again
+when there is another. Here is a copy, for endpoints that failed lately; the path of all others is one look into an empty table.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+
+import msgspec
+
+from hookwright.clock import Clock
+from hookwright.domain import health as rules
+from hookwright.domain.health import RAMP_MS, Health, Phase, Sign
+from hookwright.domain.sightings import Sightings
+from hookwright.engine.directory import Target
+from hookwright.engine.ongoing import Ongoing
+from hookwright.errors import StoreUnavailable
+from hookwright.store import Store
+from hookwright.store.health import FindHealth, SaveHealth
+
+DAY_MS = 86_400_000
+MOST = 20_000
+"""Endpoints that are remembered; what was kept of one that is forgotten is read again."""
+COUNT_MS = 60_000
+"""How often it is kept that an endpoint goes on failing: a clock of days loses nothing by it."""
+PROBE_SLACK_MS = 5_000
+
+
+class HealthPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """`probe_ms`: how long one attempt may take; `disable_after_ms`: of nothing but failures (0: never); `recovery_rate`: messages
+    a second to an endpoint that has a backlog because it was sick or disabled.
+    """
+
+    probe_ms: int = 30_000
+    disable_after_ms: int = 5 * DAY_MS
+    recovery_rate: float = 50.0
+
+
+class Allowance(msgspec.Struct, frozen=True):
+    """How many deliveries may be claimed now; if none, when to ask again (Unix ms). `probe`: the one attempt."""
+
+    count: int
+    again_at: int | None = None
+    probe: bool = False
+
+
+class Patient:
+    """An endpoint that failed lately, or whose health is not plain. `kept`: what the store has, `health`: what is to be there."""
+
+    __slots__ = ("application", "endpoint", "health", "kept", "saved_at", "saving", "sightings")
+
+    def __init__(self, application: str, endpoint: str, health: Health) -> None:
+        self.application, self.endpoint = application, endpoint
+        self.health = self.kept = health
+        self.sightings = Sightings()
+        self.saved_at = 0
+        self.saving: asyncio.Task[None] | None = None
+
+
+class Healths:
+    def __init__(
+        self, *, store: Store, clock: Clock, rand: Callable[[], float], policy: HealthPolicy, changed: Callable[[str], None],
+        disabled: Callable[[str, str], None],
+    ) -> None:  # fmt: skip
+        """`changed` is told an endpoint to which more, or less, may be sent than before; `disabled` an application and its endpoint
+        that was disabled.
+        """
+        self._store, self._clock, self._rand, self._policy = store, clock, rand, policy
+        self._changed, self._disabled = changed, disabled
+        self._patients: OrderedDict[str, Patient] = OrderedDict()
+        self._saving = Ongoing("keeping how endpoints are")
+        self._looks: set[asyncio.Task[None]] = set()
+
+    # What may be sent
+
+    def is_open(self, endpoint: str) -> bool:
+        """Whether a fresh message may go there at once, as far as is known."""
+        patient = self._patients.get(endpoint)
+        return patient is None or (
+            patient.health.phase is Phase.CLOSED and not patient.health.ramp_from and patient.health.not_before <= self._clock.now()
+        )
+
+    def free_at(self, endpoint: str) -> int:
+        """Nothing may be sent there before (Unix ms), as far as is known."""
+        patient = self._patients.get(endpoint)
+        return 0 if patient is None else rules.free_at(patient.health)
+
+    async def allow(self, target: Target, node: int, wanted: int) -> Allowance:
+        """How many of `wanted` deliveries may be claimed for it. Raises StoreUnavailable."""
+        patient = self._heed(target)
+        if patient is None:
+            return Allowance(wanted)
+        now = self._clock.now()
+        if patient.health.phase is Phase.CLOSED:
+            return Allowance(wanted) if now >= patient.health.not_before else Allowance(0, patient.health.not_before)
+        probe = rules.begin_probe(patient.health, node, now, now + self._policy.probe_ms + PROBE_SLACK_MS)
+        if probe is not None:
+            patient.health = probe
+            await self._save(patient)
+            if patient.health.phase is Phase.HALF_OPEN and patient.health.prober == node:
+                return Allowance(1, probe=True)
+        return Allowance(0, max(rules.free_at(patient.health), now + 1))
+
+    def rate(self, endpoint: str) -> float | None:
+        """Messages a second that it gets at most because it recovers: few at first, then as many as a backlog may be sent with."""
+        patient = self._patients.get(endpoint)
+        if patient is None or patient.health.phase is not Phase.CLOSED or not patient.health.ramp_from:
+            return None
+        since = self._clock.now() - patient.health.ramp_from
+        ramp = 2.0 ** (since // 1000) if patient.health.trips and since < RAMP_MS else self._policy.recovery_rate
+        return min(ramp, self._policy.recovery_rate)
+
+    # What became of it
+
+    def saw(self, application: str, endpoint: str, sign: Sign, patience_until: int, node: int, *, probe: bool) -> None:
+        """An attempt came to this; `patience_until`: it asked to be left alone till then (Unix ms)."""
+        patient = self._patients.get(endpoint)
+        if patient is None:
+            if sign is Sign.WELL:
+                return
+            patient = self._admit(Patient(application, endpoint, Health()))
+        now = self._clock.now()
+        patient.sightings.add(sign, now)
+        if probe:
+            health = rules.after_probe(patient.health, node, sign, now, self._rand())
+        else:
+            health = rules.after_attempt(patient.health, sign, patient.sightings.sick(now), now, self._rand())
+        if patience_until > now:
+            health = rules.wait_until(health, patience_until)
+        self._set(patient, health, now)
+        if sign is Sign.WELL and health.plain and now - patient.sightings.seen_at > rules.SEEN_MS and patient.saving is None:
+            self._patients.pop(endpoint, None)
+
+    def probe_not_made(self, endpoint: str, node: int) -> None:
+        """There was nothing to send, or it went back untried: another may have the attempt."""
+        patient = self._patients.get(endpoint)
+        if patient is not None:
+            self._set(patient, rules.end_probe(patient.health, node, None, self._clock.now(), 0.0), self._clock.now())
+
+    def drained(self, endpoint: str) -> None:
+        """It has nothing left that is due."""
+        patient = self._patients.get(endpoint)
+        if patient is not None and patient.health.ramp_from:
+            self._set(patient, rules.recovered(patient.health), self._clock.now())
+
+    def look(self, endpoint: str) -> None:
+        """Another process may have changed it."""
+        task = asyncio.get_running_loop().create_task(self._look(endpoint))
+        self._looks.add(task)
+        task.add_done_callback(self._looks.discard)
+
+    # What is kept
+
+    def _heed(self, target: Target) -> Patient | None:
+        """What was loaded of it counts where nothing newer is known."""
+        patient = self._patients.get(target.endpoint.id)
+        if patient is None:
+            if target.health.plain:
+                return None
+            return self._admit(Patient(target.endpoint.application, target.endpoint.id, target.health))
+        if target.health.version > patient.kept.version and patient.saving is None:
+            patient.health = patient.kept = target.health
+        return patient
+
+    def _admit(self, patient: Patient) -> Patient:
+        self._patients[patient.endpoint] = patient
+        if len(self._patients) > MOST:
+            self._patients.popitem(last=False)
+        return patient
+
+    def _set(self, patient: Patient, health: Health, now: int) -> None:
+        before, patient.health = patient.health, health
+        if before.phase is not health.phase:
+            patient.sightings.clear()
+        if self._is_worth_keeping(patient, now) and patient.saving is None:
+            patient.saving = asyncio.get_running_loop().create_task(self._keep(patient))
+        if _sends(before) != _sends(health):
+            self._changed(patient.endpoint)
+
+    def _is_worth_keeping(self, patient: Patient, now: int) -> bool:
+        kept, health = patient.kept, patient.health
+        if _sends(kept) != _sends(health) or rules.clock(health, now, self._policy.disable_after_ms) > health.warned:
+            return True
+        if health.failing_since is None or kept.failing_since is None:
+            long = health.failing_since is not None and now - health.failing_since >= COUNT_MS
+            return kept.failing_since is not None or long
+        return now - patient.saved_at >= COUNT_MS
+
+    async def _keep(self, patient: Patient) -> None:
+        try:
+            async with self._saving:
+                await self._write(patient)
+        finally:
+            patient.saving = None
+
+    async def _save(self, patient: Patient) -> None:
+        """What is to be kept, now. Raises StoreUnavailable."""
+        if patient.saving is not None:
+            await asyncio.shield(patient.saving)
+        await self._write(patient)
+
+    async def _write(self, patient: Patient) -> None:
+        now = self._clock.now()
+        share = rules.clock(patient.health, now, self._policy.disable_after_ms)
+        if share > patient.health.warned:
+            patient.health = msgspec.structs.replace(patient.health, warned=share)
+        asked = msgspec.structs.replace(patient.health, version=patient.kept.version)
+        kept = await self._store.write(
+            SaveHealth(
+                application=patient.application, endpoint=patient.endpoint, health=asked, disable="failing" if share >= 100 else None,
+                now=now,
+            )
+        )  # fmt: skip
+        patient.kept, patient.saved_at = kept, now
+        took = msgspec.structs.replace(kept, version=0) == msgspec.structs.replace(asked, version=0)
+        if not took:
+            before, patient.health = patient.health, kept
+            if _sends(before) != _sends(kept):
+                self._changed(patient.endpoint)
+        elif share >= 100:
+            self._disabled(patient.application, patient.endpoint)
+
+    async def _look(self, endpoint: str) -> None:
+        patient = self._patients.get(endpoint)
+        if patient is None:
+            self._changed(endpoint)
+            return
+        try:
+            kept = await self._store.read(FindHealth(endpoint=endpoint))
+        except StoreUnavailable:
+            return  # who changes it by what is known here is told
+        if kept.version > patient.kept.version and patient.saving is None:
+            patient.health = patient.kept = kept
+            self._changed(endpoint)
+
+
+def _sends(health: Health) -> tuple[object, ...]:
+    """What others must know at once."""
+    return health.phase, health.until, health.prober, health.passed, health.not_before, health.ramp_from

@@ -1,0 +1,101 @@
+"""Lanes of endpoints that get so many messages a second and no more, whoever sends them.
+
+A lane asks the store for the next turns of its endpoint, and of its application if that has a rate: as many as it has deliveries
+in memory, which is a second's worth at most. Turns follow each other evenly, so no second holds more than the rate; one that is
+not used (the process ended, the delivery went back) is lost.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from hookwright.clock import Clock
+from hookwright.engine.lanes import Lane
+from hookwright.engine.ongoing import Ongoing
+from hookwright.errors import StoreUnavailable
+from hookwright.store import Store
+from hookwright.store.health import TakeTurns, Turn
+
+SECOND_US = 1_000_000
+
+
+class Pace:
+    """The turns of one lane: times of the event loop. `ahead`: how many deliveries it may have in memory."""
+
+    __slots__ = ("ahead", "alarm", "taking", "times", "turns")
+
+    def __init__(self, turns: tuple[Turn, ...]) -> None:
+        self.turns = turns
+        self.ahead = max(1, SECOND_US // max(turn.every for turn in turns))
+        self.times: deque[float] = deque()
+        self.taking: asyncio.Task[None] | None = None
+        self.alarm: asyncio.TimerHandle | None = None
+
+
+class Paces:
+    """`ready` is called with a lane whose turn has come, `failed` with one for which the store gave none."""
+
+    def __init__(self, store: Store, clock: Clock, ready: Callable[[Lane], None], failed: Callable[[Lane, StoreUnavailable], None]) -> None:
+        self._store, self._clock, self._ready, self._failed = store, clock, ready, failed
+        self._asking = Ongoing("asking when endpoints with a rate may be sent to")
+
+    def set(self, lane: Lane, turns: tuple[Turn, ...]) -> None:
+        """From now on its rates are these; none: it has no pace."""
+        if lane.pace is not None and lane.pace.turns == turns:
+            return
+        if lane.pace is None and not turns:
+            return
+        self.drop(lane)
+        lane.pace = Pace(turns) if turns else None
+
+    def has_turn(self, lane: Lane) -> bool:
+        """Whether its next delivery may be sent now; if not, `ready` is called when it may."""
+        pace = lane.pace
+        if pace is None:
+            return True
+        if len(pace.times) < len(lane.queue) and pace.taking is None:
+            pace.taking = asyncio.get_running_loop().create_task(self._take(lane, pace, len(lane.queue) - len(pace.times)))
+        if not pace.times:
+            return False
+        loop = asyncio.get_running_loop()
+        if pace.times[0] <= loop.time():
+            return True
+        if pace.alarm is None:
+            pace.alarm = loop.call_at(pace.times[0], self._ring, lane, pace)
+        return False
+
+    def use_turn(self, lane: Lane) -> None:
+        """It sends one now."""
+        if lane.pace is not None:
+            lane.pace.times.popleft()
+
+    def drop(self, lane: Lane) -> None:
+        """Its deliveries went back: the turns that they had are not kept for others, which would come too quickly."""
+        if lane.pace is not None:
+            lane.pace.times.clear()
+            if lane.pace.alarm is not None:
+                lane.pace.alarm.cancel()
+                lane.pace.alarm = None
+
+    def _ring(self, lane: Lane, pace: Pace) -> None:
+        pace.alarm = None
+        if lane.pace is pace:
+            self._ready(lane)
+
+    async def _take(self, lane: Lane, pace: Pace, count: int) -> None:
+        now = self._clock.now() * 1000
+        began = asyncio.get_running_loop().time()
+        try:
+            firsts = await self._store.write(TakeTurns(turns=pace.turns, count=count, now=now))
+        except StoreUnavailable as error:
+            self._asking.failed(error)
+            pace.taking = None
+            self._failed(lane, error)
+            return
+        self._asking.succeeded()
+        pace.taking = None
+        for n in range(min(count, len(lane.queue) - len(pace.times))):
+            at = max(first + n * turn.every for first, turn in zip(firsts, pace.turns, strict=True))
+            pace.times.append(began + (at - now) / SECOND_US)
+        if lane.pace is pace:
+            self._ready(lane)
