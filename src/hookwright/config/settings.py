@@ -170,6 +170,14 @@ class Settings(BaseSettings):
     endpoint_concurrency: int = _option(
         64, "attempts", "Attempts under way at once to one endpoint.", "One slow receiver leaves room for the others.", ge=1, le=65_536
     )
+    breaker_pause: float = _option(
+        30.0,
+        "seconds",
+        "How long nothing is sent to an endpoint that is found to be sick, the first time; up to 30 times as long when it goes on.",
+        "Long enough to come back in, short enough that nobody waits for us.",
+        ge=0.01,
+        le=3600,
+    )
     recovery_rate: int = _option(
         50,
         "messages a second",

@@ -2,7 +2,7 @@
 
 A circuit breaker:
 
-    closed     -- five failures in a row, or half of twenty -----> open       for 30 s, twice as long each time, at most 15 min
+    closed     -- it is sick, see `sightings` --------------------> open       for 30 s, twice as long each time, at most 15 min
     open       -- the time is over, there is something to send --> half open  one attempt at a time, by one node
     half open  -- three answers, one after another --------------> closed     with a slow start
     half open  -- one failure -----------------------------------> open
@@ -22,10 +22,10 @@ MINUTE = 60 * SECOND
 FIRST_PAUSE, LONGEST_PAUSE = 30 * SECOND, 15 * MINUTE
 PASSES = 3
 """Answers, one after another, that close the breaker."""
-IN_A_ROW = 5
-"""Failures that open it, whatever was before."""
 SHARE, LEAST_SEEN, SEEN_MS = 0.5, 20, 5 * MINUTE
-"""And this share of at least so many attempts within so long."""
+"""This share of failures, of at least so many attempts within so long, opens it."""
+IN_A_ROW, MANY_IN_A_ROW = 5, 20
+"""And so many without a success between; more where there is much to see, so that chance alone does not do it."""
 WELL_AFTER = 10 * MINUTE
 """So long after it closed, an opening is the first again."""
 RAMP_MS = 10 * SECOND
@@ -95,11 +95,17 @@ def free_at(health: Health) -> int:
     return health.not_before
 
 
-def open_breaker(health: Health, now: int, rand: float) -> Health:
-    """`rand` in [0, 1) spreads the end of the pause by a tenth either way."""
+class Spread(msgspec.Struct, frozen=True):
+    """How long a breaker stays open the first time (ms), and by chance: `rand` in [0, 1) moves the end by a tenth either way."""
+
+    rand: float
+    first_pause: int = FIRST_PAUSE
+
+
+def open_breaker(health: Health, now: int, spread: Spread) -> Health:
     trips = 1 if health.phase is Phase.CLOSED and now - health.until > WELL_AFTER else health.trips + 1
-    pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(trips - 1, 10))
-    until = now + round(pause * (0.9 + 0.2 * rand))
+    pause = spread.first_pause * min(LONGEST_PAUSE // FIRST_PAUSE, 2 ** min(trips - 1, 10))
+    until = now + round(pause * (0.9 + 0.2 * spread.rand))
     return msgspec.structs.replace(health, phase=Phase.OPEN, until=until, trips=trips, passed=0, prober=0, probe_until=0, ramp_from=0)
 
 
@@ -110,30 +116,31 @@ def begin_probe(health: Health, node: int, now: int, until: int) -> Health | Non
     return msgspec.structs.replace(health, phase=Phase.HALF_OPEN, prober=node, probe_until=until)
 
 
-def end_probe(health: Health, node: int, sign: Sign | None, now: int, rand: float) -> Health:
+def end_probe(health: Health, node: int, sign: Sign | None, now: int, spread: Spread) -> Health:
     """The node's attempt came to this; None: it was not made. What another node holds by now is left to it."""
     if health.phase is not Phase.HALF_OPEN or health.prober != node:
         return health
     if sign is None:
         return msgspec.structs.replace(health, prober=0, probe_until=0)
     if sign is Sign.SICK:
-        return open_breaker(health, now, rand)
+        return open_breaker(health, now, spread)
     if health.passed + 1 < PASSES:
         return msgspec.structs.replace(health, passed=health.passed + 1, prober=0, probe_until=0)
     return msgspec.structs.replace(health, phase=Phase.CLOSED, until=now, passed=0, prober=0, probe_until=0, ramp_from=now)
 
 
-def after_attempt(health: Health, sign: Sign, sick: bool, now: int, rand: float) -> Health:
+def after_attempt(health: Health, sign: Sign, sick: bool, now: int, spread: Spread) -> Health:
     """An attempt that was no probe came to this. `sick`: what was seen lately opens the breaker (`Sightings`)."""
     if sign is Sign.WELL:
         return _well(health, now)
     health = _count_failure(health, now)
-    return open_breaker(health, now, rand) if sick and health.phase is Phase.CLOSED else health
+    return open_breaker(health, now, spread) if sick and health.phase is Phase.CLOSED else health
 
 
-def after_probe(health: Health, node: int, sign: Sign, now: int, rand: float) -> Health:
+def after_probe(health: Health, node: int, sign: Sign, now: int, spread: Spread) -> Health:
+    """The node's one attempt came to this."""
     counted = _well(health, now) if sign is Sign.WELL else _count_failure(health, now)
-    return end_probe(counted, node, sign, now, rand)
+    return end_probe(counted, node, sign, now, spread)
 
 
 def wait_until(health: Health, until: int) -> Health:

@@ -2,7 +2,7 @@
 
 from collections import deque
 
-from hookwright.domain.health import IN_A_ROW, LEAST_SEEN, SEEN_MS, SHARE, Sign
+from hookwright.domain.health import IN_A_ROW, LEAST_SEEN, MANY_IN_A_ROW, SEEN_MS, SHARE, Sign
 
 BUCKETS = 10
 BUCKET_MS = SEEN_MS // BUCKETS
@@ -33,13 +33,13 @@ class Sightings:
             self._in_a_row = 0
 
     def sick(self, now: int) -> bool:
-        """Five failures in a row, or half of at least twenty attempts of the last five minutes."""
-        if self._in_a_row >= IN_A_ROW:
-            return True
+        """Too many failures in a row, or too large a share of the last minutes' attempts."""
         oldest = now // BUCKET_MS - BUCKETS
         seen = [bucket for bucket in self._buckets if bucket[0] > oldest]
         attempts = sum(bucket[1] for bucket in seen)
-        return attempts >= LEAST_SEEN and sum(bucket[2] for bucket in seen) >= SHARE * attempts
+        if attempts < LEAST_SEEN:
+            return self._in_a_row >= IN_A_ROW
+        return self._in_a_row >= MANY_IN_A_ROW or sum(bucket[2] for bucket in seen) >= SHARE * attempts
 
     def clear(self) -> None:
         """It was judged by them."""

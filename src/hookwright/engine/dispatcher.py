@@ -113,7 +113,7 @@ class Dispatcher:
     def leave(self, endpoint: str, due_at: int) -> None:
         """As `wake`, of a fresh row that found no room here: others may have some."""
         self.wake(endpoint, due_at)
-        if self._healths.is_open(endpoint):
+        if self._healths.is_open(endpoint) and self._lane(endpoint).pace is None:  # else they may send it no sooner
             self._tell(endpoint)
 
     def endpoint_changed(self, endpoint: str) -> None:
@@ -121,9 +121,9 @@ class Dispatcher:
         self._clear(self._lane(endpoint))
         self.wake(endpoint, 0)
 
-    def health_changed(self, endpoint: str) -> None:
+    def health_changed(self, application: str, endpoint: str) -> None:
         """Another process may have found that more, or less, may be sent there."""
-        self._healths.look(endpoint)
+        self._healths.look(application, endpoint)
 
     def everything_changed(self) -> None:
         """Any endpoint may have changed."""
@@ -154,6 +154,7 @@ class Dispatcher:
         for lane in self._lanes.values():
             for job in lane.queue:
                 self._drop(job)
+            self._paces.drop(lane)
             lane.queue.clear()
         self._feeder.feed()
 
@@ -195,6 +196,7 @@ class Dispatcher:
             task.cancel()
         if self._attempts:
             await asyncio.wait(self._attempts)
+        await asyncio.gather(self._healths.close(), self._paces.close())
         try:
             async with asyncio.timeout(DRAIN_SECONDS):
                 await self._settler.drain()
@@ -319,6 +321,8 @@ class Dispatcher:
         """Make them claimable again, at once or from `again_at` (Unix ms) on: the row itself says so, to whoever looks."""
         for job in jobs:
             self._drop(job)
+            if job.probe:
+                self._healths.probe_not_made(job.delivery.key.endpoint, self.owner)
         if jobs:
             self._settler.give_back([(job.delivery.key, job.delivery.fence, again_at) for job in jobs])
 

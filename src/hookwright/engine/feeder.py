@@ -100,8 +100,9 @@ class Feeder:
         try:
             target = await self._directory.target(lane.endpoint)
             if target is not None and not target.endpoint.disabled:
+                self._healths.heed(target)
                 self._fed.prepare(lane, target)
-                allowance = await self._healths.allow(target, self._fed.owner, min(self._bounds.claim, self._fed.depth(lane)))
+                allowance = await self._healths.allow(lane.endpoint, self._fed.owner, min(self._bounds.claim, self._fed.depth(lane)))
                 again_at = allowance.again_at
                 if allowance.count:
                     await self._write(lane, allowance)

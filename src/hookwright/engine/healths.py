@@ -7,13 +7,15 @@ when there is another. Here is a copy, for endpoints that failed lately; the pat
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import msgspec
 
 from hookwright.clock import Clock
 from hookwright.domain import health as rules
-from hookwright.domain.health import RAMP_MS, Health, Phase, Sign
+from hookwright.domain.endpoints import DisabledReason
+from hookwright.domain.health import FIRST_PAUSE, RAMP_MS, Health, Phase, Sign, Spread
 from hookwright.domain.sightings import Sightings
 from hookwright.engine.directory import Target
 from hookwright.engine.ongoing import Ongoing
@@ -27,14 +29,16 @@ MOST = 20_000
 COUNT_MS = 60_000
 """How often it is kept that an endpoint goes on failing: a clock of days loses nothing by it."""
 PROBE_SLACK_MS = 5_000
+AGAIN_SECONDS = 1.0
 
 
 class HealthPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """`probe_ms`: how long one attempt may take; `disable_after_ms`: of nothing but failures (0: never); `recovery_rate`: messages
-    a second to an endpoint that has a backlog because it was sick or disabled.
+    """`probe_ms`: how long one attempt may take; `pause_ms`: how long a breaker is open the first time; `disable_after_ms`: of
+    nothing but failures (0: never); `recovery_rate`: messages a second to an endpoint with a backlog because it was sick or disabled.
     """
 
     probe_ms: int = 30_000
+    pause_ms: int = FIRST_PAUSE
     disable_after_ms: int = 5 * DAY_MS
     recovery_rate: float = 50.0
 
@@ -50,14 +54,15 @@ class Allowance(msgspec.Struct, frozen=True):
 class Patient:
     """An endpoint that failed lately, or whose health is not plain. `kept`: what the store has, `health`: what is to be there."""
 
-    __slots__ = ("application", "endpoint", "health", "kept", "saved_at", "saving", "sightings")
+    __slots__ = ("application", "endpoint", "health", "kept", "keeping", "lock", "saved_at", "sightings")
 
     def __init__(self, application: str, endpoint: str, health: Health) -> None:
         self.application, self.endpoint = application, endpoint
         self.health = self.kept = health
         self.sightings = Sightings()
         self.saved_at = 0
-        self.saving: asyncio.Task[None] | None = None
+        self.lock = asyncio.Lock()
+        self.keeping = False
 
 
 class Healths:
@@ -71,8 +76,8 @@ class Healths:
         self._store, self._clock, self._rand, self._policy = store, clock, rand, policy
         self._changed, self._disabled = changed, disabled
         self._patients: OrderedDict[str, Patient] = OrderedDict()
-        self._saving = Ongoing("keeping how endpoints are")
-        self._looks: set[asyncio.Task[None]] = set()
+        self._saving = Ongoing("keeping how endpoints are", again=AGAIN_SECONDS)
+        self._tasks: set[asyncio.Task[None]] = set()
 
     # What may be sent
 
@@ -88,9 +93,18 @@ class Healths:
         patient = self._patients.get(endpoint)
         return 0 if patient is None else rules.free_at(patient.health)
 
-    async def allow(self, target: Target, node: int, wanted: int) -> Allowance:
+    def heed(self, target: Target) -> None:
+        """It was loaded: what is kept of it counts where nothing newer is known."""
+        patient = self._patients.get(target.endpoint.id)
+        if patient is not None:
+            if target.health.version > patient.kept.version and not patient.lock.locked():
+                self._adopt(patient, target.health)
+        elif not target.health.plain:
+            self._admit(Patient(target.endpoint.application, target.endpoint.id, target.health))
+
+    async def allow(self, endpoint: str, node: int, wanted: int) -> Allowance:
         """How many of `wanted` deliveries may be claimed for it. Raises StoreUnavailable."""
-        patient = self._heed(target)
+        patient = self._patients.get(endpoint)
         if patient is None:
             return Allowance(wanted)
         now = self._clock.now()
@@ -98,8 +112,12 @@ class Healths:
             return Allowance(wanted) if now >= patient.health.not_before else Allowance(0, patient.health.not_before)
         probe = rules.begin_probe(patient.health, node, now, now + self._policy.probe_ms + PROBE_SLACK_MS)
         if probe is not None:
-            patient.health = probe
-            await self._save(patient)
+            before, patient.health = patient.health, probe
+            try:
+                await self._save(patient)
+            except StoreUnavailable:
+                patient.health = before
+                raise
             if patient.health.phase is Phase.HALF_OPEN and patient.health.prober == node:
                 return Allowance(1, probe=True)
         return Allowance(0, max(rules.free_at(patient.health), now + 1))
@@ -125,20 +143,21 @@ class Healths:
         now = self._clock.now()
         patient.sightings.add(sign, now)
         if probe:
-            health = rules.after_probe(patient.health, node, sign, now, self._rand())
+            health = rules.after_probe(patient.health, node, sign, now, self._spread())
         else:
-            health = rules.after_attempt(patient.health, sign, patient.sightings.sick(now), now, self._rand())
+            health = rules.after_attempt(patient.health, sign, patient.sightings.sick(now), now, self._spread())
         if patience_until > now:
             health = rules.wait_until(health, patience_until)
         self._set(patient, health, now)
-        if sign is Sign.WELL and health.plain and now - patient.sightings.seen_at > rules.SEEN_MS and patient.saving is None:
+        if sign is Sign.WELL and health.plain and now - patient.sightings.seen_at > rules.SEEN_MS and not patient.keeping:
             self._patients.pop(endpoint, None)
 
     def probe_not_made(self, endpoint: str, node: int) -> None:
         """There was nothing to send, or it went back untried: another may have the attempt."""
         patient = self._patients.get(endpoint)
         if patient is not None:
-            self._set(patient, rules.end_probe(patient.health, node, None, self._clock.now(), 0.0), self._clock.now())
+            now = self._clock.now()
+            self._set(patient, rules.end_probe(patient.health, node, None, now, self._spread()), now)
 
     def drained(self, endpoint: str) -> None:
         """It has nothing left that is due."""
@@ -146,24 +165,25 @@ class Healths:
         if patient is not None and patient.health.ramp_from:
             self._set(patient, rules.recovered(patient.health), self._clock.now())
 
-    def look(self, endpoint: str) -> None:
+    def look(self, application: str, endpoint: str) -> None:
         """Another process may have changed it."""
-        task = asyncio.get_running_loop().create_task(self._look(endpoint))
-        self._looks.add(task)
-        task.add_done_callback(self._looks.discard)
+        self._begin(self._look(application, endpoint))
+
+    async def close(self) -> None:
+        """What is not kept by now is found out again."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     # What is kept
 
-    def _heed(self, target: Target) -> Patient | None:
-        """What was loaded of it counts where nothing newer is known."""
-        patient = self._patients.get(target.endpoint.id)
-        if patient is None:
-            if target.health.plain:
-                return None
-            return self._admit(Patient(target.endpoint.application, target.endpoint.id, target.health))
-        if target.health.version > patient.kept.version and patient.saving is None:
-            patient.health = patient.kept = target.health
-        return patient
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _spread(self) -> Spread:
+        return Spread(self._rand(), self._policy.pause_ms)
 
     def _admit(self, patient: Patient) -> Patient:
         self._patients[patient.endpoint] = patient
@@ -175,8 +195,9 @@ class Healths:
         before, patient.health = patient.health, health
         if before.phase is not health.phase:
             patient.sightings.clear()
-        if self._is_worth_keeping(patient, now) and patient.saving is None:
-            patient.saving = asyncio.get_running_loop().create_task(self._keep(patient))
+        if not patient.keeping and self._is_worth_keeping(patient, now):
+            patient.keeping = True
+            self._begin(self._keep(patient))
         if _sends(before) != _sends(health):
             self._changed(patient.endpoint)
 
@@ -191,50 +212,52 @@ class Healths:
 
     async def _keep(self, patient: Patient) -> None:
         try:
-            async with self._saving:
-                await self._write(patient)
+            while self._is_worth_keeping(patient, self._clock.now()):
+                async with self._saving:
+                    await self._save(patient)
         finally:
-            patient.saving = None
+            patient.keeping = False
 
     async def _save(self, patient: Patient) -> None:
-        """What is to be kept, now. Raises StoreUnavailable."""
-        if patient.saving is not None:
-            await asyncio.shield(patient.saving)
-        await self._write(patient)
-
-    async def _write(self, patient: Patient) -> None:
-        now = self._clock.now()
-        share = rules.clock(patient.health, now, self._policy.disable_after_ms)
-        if share > patient.health.warned:
-            patient.health = msgspec.structs.replace(patient.health, warned=share)
-        asked = msgspec.structs.replace(patient.health, version=patient.kept.version)
-        kept = await self._store.write(
-            SaveHealth(
-                application=patient.application, endpoint=patient.endpoint, health=asked, disable="failing" if share >= 100 else None,
-                now=now,
-            )
-        )  # fmt: skip
-        patient.kept, patient.saved_at = kept, now
-        took = msgspec.structs.replace(kept, version=0) == msgspec.structs.replace(asked, version=0)
-        if not took:
-            before, patient.health = patient.health, kept
-            if _sends(before) != _sends(kept):
-                self._changed(patient.endpoint)
-        elif share >= 100:
+        """Raises StoreUnavailable."""
+        async with patient.lock:
+            now = self._clock.now()
+            share = rules.clock(patient.health, now, self._policy.disable_after_ms)
+            if share > patient.health.warned:
+                patient.health = msgspec.structs.replace(patient.health, warned=share)
+            asked = msgspec.structs.replace(patient.health, version=patient.kept.version)
+            disable: DisabledReason | None = "failing" if share >= 100 else None
+            command = SaveHealth(application=patient.application, endpoint=patient.endpoint, health=asked, disable=disable, now=now)
+            kept = await self._store.write(command)
+        patient.saved_at = now
+        if msgspec.structs.replace(kept, version=0) != msgspec.structs.replace(asked, version=0):
+            self._adopt(patient, kept)  # somebody else's came first
+            return
+        patient.kept = kept
+        if disable is not None:
             self._disabled(patient.application, patient.endpoint)
 
-    async def _look(self, endpoint: str) -> None:
-        patient = self._patients.get(endpoint)
-        if patient is None:
-            self._changed(endpoint)
-            return
+    async def _look(self, application: str, endpoint: str) -> None:
+        known = self._patients.get(endpoint)
+        version = known.kept.version if known is not None else 0
         try:
             kept = await self._store.read(FindHealth(endpoint=endpoint))
         except StoreUnavailable:
-            return  # who changes it by what is known here is told
-        if kept.version > patient.kept.version and patient.saving is None:
-            patient.health = patient.kept = kept
+            return  # by the next news, or when this process would change it, it is read again
+        patient = self._patients.get(endpoint)
+        if patient is not known or kept.version == version:
+            return
+        if patient is None:
+            self._admit(Patient(application, endpoint, kept))
             self._changed(endpoint)
+        elif patient.kept.version == version and not patient.lock.locked():  # else what was read is older than what is known by now
+            self._adopt(patient, kept)
+
+    def _adopt(self, patient: Patient, kept: Health) -> None:
+        """What the store has counts."""
+        before, patient.kept, patient.health = patient.health, kept, kept
+        if _sends(before) != _sends(kept):
+            self._changed(patient.endpoint)
 
 
 def _sends(health: Health) -> tuple[object, ...]:

@@ -99,7 +99,7 @@ class Follower:
         elif news.kind == "message":
             self._dispatcher.message_expunged(news.item)
         elif news.kind == "health":
-            self._dispatcher.health_changed(news.item)
+            self._dispatcher.health_changed(news.application, news.item)
         elif news.kind in ("application", "endpoint"):
             self._directory.forget(news.application)
             if news.kind == "endpoint":

@@ -17,16 +17,23 @@ from hookwright.store import Store
 from hookwright.store.health import TakeTurns, Turn
 
 SECOND_US = 1_000_000
+CATCHING_UP = 0.95
+"""Who is late may send so much closer than its turns, until it is not."""
 
 
 class Pace:
-    """The turns of one lane: times of the event loop. `ahead`: how many deliveries it may have in memory."""
+    """The turns of one lane: times of the event loop. `ahead`: how many deliveries it may have in memory. `spacing` (seconds) is kept
+    between two also when their turns have passed while it waited for something else; the next may go at `next_at`.
+    """
 
-    __slots__ = ("ahead", "alarm", "taking", "times", "turns")
+    __slots__ = ("ahead", "alarm", "next_at", "spacing", "taking", "times", "turns")
 
     def __init__(self, turns: tuple[Turn, ...]) -> None:
         self.turns = turns
-        self.ahead = max(1, SECOND_US // max(turn.every for turn in turns))
+        longest = max(turn.every for turn in turns)
+        self.ahead = max(1, SECOND_US // longest)
+        self.spacing = CATCHING_UP * longest / SECOND_US
+        self.next_at = 0.0
         self.times: deque[float] = deque()
         self.taking: asyncio.Task[None] | None = None
         self.alarm: asyncio.TimerHandle | None = None
@@ -37,6 +44,7 @@ class Paces:
 
     def __init__(self, store: Store, clock: Clock, ready: Callable[[Lane], None], failed: Callable[[Lane, StoreUnavailable], None]) -> None:
         self._store, self._clock, self._ready, self._failed = store, clock, ready, failed
+        self._tasks: set[asyncio.Task[None]] = set()
         self._asking = Ongoing("asking when endpoints with a rate may be sent to")
 
     def set(self, lane: Lane, turns: tuple[Turn, ...]) -> None:
@@ -53,21 +61,27 @@ class Paces:
         pace = lane.pace
         if pace is None:
             return True
+        while len(pace.times) > len(lane.queue):  # what they were for went back
+            pace.times.pop()
         if len(pace.times) < len(lane.queue) and pace.taking is None:
             pace.taking = asyncio.get_running_loop().create_task(self._take(lane, pace, len(lane.queue) - len(pace.times)))
+            self._tasks.add(pace.taking)
+            pace.taking.add_done_callback(self._tasks.discard)
         if not pace.times:
             return False
         loop = asyncio.get_running_loop()
-        if pace.times[0] <= loop.time():
+        at = max(pace.times[0], pace.next_at)
+        if at <= loop.time():
             return True
         if pace.alarm is None:
-            pace.alarm = loop.call_at(pace.times[0], self._ring, lane, pace)
+            pace.alarm = loop.call_at(at, self._ring, lane, pace)
         return False
 
     def use_turn(self, lane: Lane) -> None:
         """It sends one now."""
         if lane.pace is not None:
             lane.pace.times.popleft()
+            lane.pace.next_at = asyncio.get_running_loop().time() + lane.pace.spacing
 
     def drop(self, lane: Lane) -> None:
         """Its deliveries went back: the turns that they had are not kept for others, which would come too quickly."""
@@ -76,6 +90,12 @@ class Paces:
             if lane.pace.alarm is not None:
                 lane.pace.alarm.cancel()
                 lane.pace.alarm = None
+
+    async def close(self) -> None:
+        """Nothing is sent any more."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _ring(self, lane: Lane, pace: Pace) -> None:
         pace.alarm = None

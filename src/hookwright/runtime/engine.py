@@ -175,6 +175,7 @@ def engine_options(settings: Settings) -> EngineOptions:
         ),
         health=HealthPolicy(
             probe_ms=round(settings.attempt_timeout * 1000),
+            pause_ms=round(settings.breaker_pause * 1000),
             disable_after_ms=settings.disable_after * DAY_MS,
             recovery_rate=settings.recovery_rate,
         ),
