@@ -27,6 +27,7 @@ from hookwright.engine.lanes import Lane, Turns
 from hookwright.engine.paces import SECOND_US, Paces
 from hookwright.engine.room import Room
 from hookwright.engine.settler import Settler
+from hookwright.engine.tenants import Tenants
 from hookwright.engine.timers import Timers
 from hookwright.errors import HookwrightError, StoreUnavailable
 from hookwright.store import Store
@@ -36,6 +37,8 @@ from hookwright.store.health import Turn
 log = logging.getLogger(__name__)
 LOOK = 1_000
 """Endpoints that are looked at at once."""
+RETRY_PAUSE_MS = 5_000
+"""So much later comes a retry for which the endpoint has no budget now."""
 DRAIN_SECONDS = 5.0
 """How long a stop waits for the database, whatever grace attempts are given: what was finished deserves to be kept."""
 
@@ -52,7 +55,8 @@ class Dispatcher:
         self._store, self._directory, self._executor, self._clock, self._bounds = store, directory, executor, clock, bounds
         self._settler = Settler(store, on_settled=self._settled, on_given=self.wake, on_unwritable=self._unwritable)
         self._lanes: dict[str, Lane] = {}
-        self._turns = Turns()
+        self._tenants = Tenants(bounds.attempts)
+        self._turns = Turns(self._tenants.may_begin)
         self._attempts: set[asyncio.Task[None]] = set()
         self._headroom = Headroom(bounds.attempts // 2, self._pump)
         self._room = Room(bounds.queue, bounds.queue_bytes)
@@ -228,18 +232,17 @@ class Dispatcher:
         """Begin attempts while there are slots; not while finished ones pile up before the database."""
         if not self._is_leased():
             return
-        while (
-            self._turns.any(late=self._headroom.free)
-            and len(self._attempts) < self._bounds.attempts
-            and self._settler.waiting < 4 * self._bounds.attempts
-        ):
+        while len(self._attempts) < self._bounds.attempts and self._settler.waiting < 4 * self._bounds.attempts:
             lane = self._turns.next(late=self._headroom.free)
+            if lane is None:
+                return
             if not lane.queue or lane.in_flight >= lane.slots or (lane.pace is not None and not self._paces.has_turn(lane)):
                 continue  # emptied, or slowed down, while it waited for its turn
             job = lane.queue.popleft()
             if lane.pace is not None:
                 self._paces.use_turn(lane)
             lane.in_flight += 1
+            self._tenants.begin(job.delivery.organization)
             if job.late:
                 self._headroom.take()
             task = asyncio.get_running_loop().create_task(self._attempt(lane, job))
@@ -265,6 +268,7 @@ class Dispatcher:
             log.exception("delivery %s goes back untried", job.delivery.key)
         finally:
             lane.in_flight -= 1
+            self._tenants.end(job.delivery.organization)
             if job.late:
                 self._headroom.give()
             if tried is not None:
@@ -279,7 +283,8 @@ class Dispatcher:
         """What the attempt says about its endpoint; nothing, where the fault was ours."""
         if tried is not None and tried.sign is not None:
             self._healths.saw(
-                job.delivery.application, job.delivery.key.endpoint, tried.sign, tried.patience_until, self.owner, probe=job.probe
+                job.delivery.application, job.delivery.key.endpoint, tried.sign, tried.patience_until, self.owner, probe=job.probe,
+                retry=job.delivery.attempts > 0,
             )  # fmt: skip
         elif job.probe:
             self._healths.probe_not_made(job.delivery.key.endpoint, self.owner)
@@ -340,7 +345,11 @@ class Dispatcher:
 
     def claimed(self, lane: Lane, rows: ClaimedRows, *, probe: bool) -> None:
         for claimed in rows.claimed:
-            self.admit(from_claim(claimed, probe=probe))
+            job = from_claim(claimed, probe=probe)
+            if not probe and job.delivery.attempts and not self._healths.may_retry(lane.endpoint):
+                self._settler.give_back([(job.delivery.key, job.delivery.fence, self._clock.now() + RETRY_PAUSE_MS)])
+            else:
+                self.admit(job)
         for damaged in rows.set_aside:
             log.error("delivery %s cannot be read and is set aside for an hour: %s", damaged.key, damaged.problem)
         if rows.next_due_at is not None:

@@ -131,17 +131,22 @@ class Healths:
         ramp = 2.0 ** (since // 1000) if patient.health.trips and since < RAMP_MS else self._policy.recovery_rate
         return min(ramp, self._policy.recovery_rate)
 
+    def may_retry(self, endpoint: str) -> bool:
+        """Whether another retry fits into what its successes allow; first tries are never asked for."""
+        patient = self._patients.get(endpoint)
+        return patient is None or patient.sightings.may_retry(self._clock.now())
+
     # What became of it
 
-    def saw(self, application: str, endpoint: str, sign: Sign, patience_until: int, node: int, *, probe: bool) -> None:
-        """An attempt came to this; `patience_until`: it asked to be left alone till then (Unix ms)."""
+    def saw(self, application: str, endpoint: str, sign: Sign, patience_until: int, node: int, *, probe: bool, retry: bool) -> None:
+        """An attempt came to this, a first one or a `retry`; `patience_until`: it asked to be left alone till then (Unix ms)."""
         patient = self._patients.get(endpoint)
         if patient is None:
             if sign is Sign.WELL:
                 return
             patient = self._admit(Patient(application, endpoint, Health()))
         now = self._clock.now()
-        patient.sightings.add(sign, now)
+        patient.sightings.add(sign, now, retry=retry)
         if probe:
             health = rules.after_probe(patient.health, node, sign, now, self._spread())
         else:

@@ -12,6 +12,7 @@ one that says that there are too many.
 """
 
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from hookwright.engine.jobs import Job
@@ -72,13 +73,10 @@ class Lane:
 class Turns:
     """Whose turn it is: lanes whose next job is fresh and those whose next job is late, in turn while there are both."""
 
-    def __init__(self) -> None:
-        self._fresh, self._late = _Ring(), _Ring()
+    def __init__(self, may_begin: Callable[[str], bool] = lambda organization: True) -> None:
+        """`may_begin`: whether an organization's lanes are to be served now; others' turns pass."""
+        self._fresh, self._late = _Ring(may_begin), _Ring(may_begin)
         self._late_next = False
-
-    def any(self, *, late: bool) -> bool:
-        """Whether there is a lane to serve; without `late`, one whose next job is fresh."""
-        return bool(self._fresh) or (late and bool(self._late))
 
     def join(self, lane: Lane) -> None:
         """Put a lane that has a job and a free slot into its ring, once."""
@@ -87,24 +85,29 @@ class Turns:
         lane.in_turn = True
         (self._late if lane.late else self._fresh).join(lane)
 
-    def next(self, *, late: bool = True) -> Lane:
-        """Take the lane whose turn it is out of its ring, of those that `any` speaks of; it joins again while it has work."""
-        chosen = self._late if late and self._late and (self._late_next or not self._fresh) else self._fresh
-        self._late_next = chosen is self._fresh
-        lane = chosen.next()
-        lane.in_turn = False
-        return lane
+    def next(self, *, late: bool = True) -> Lane | None:
+        """Take the lane whose turn it is out of its ring; it joins again while it has work. Without `late`, one whose next job is
+        fresh. None when there is none.
+        """
+        rings = (self._late, self._fresh) if self._late_next else (self._fresh, self._late)
+        for ring in rings:
+            if ring is self._late and not late:
+                continue
+            lane = ring.next()
+            if lane is not None:
+                self._late_next = ring is self._fresh
+                lane.in_turn = False
+                return lane
+        return None
 
 
 class _Ring:
     """A ring of organizations, each with its ring of lanes."""
 
-    def __init__(self) -> None:
+    def __init__(self, may_begin: Callable[[str], bool]) -> None:
+        self._may_begin = may_begin
         self._organizations: deque[str] = deque()
         self._lanes: dict[str, deque[Lane]] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._organizations)
 
     def join(self, lane: Lane) -> None:
         ring = self._lanes.get(lane.organization)
@@ -113,8 +116,14 @@ class _Ring:
             self._organizations.append(lane.organization)
         ring.append(lane)
 
-    def next(self) -> Lane:
-        organization = self._organizations.popleft()
+    def next(self) -> Lane | None:
+        for _ in range(len(self._organizations)):  # few are not to be served, see `tenants`
+            if self._may_begin(self._organizations[0]):
+                return self._serve(self._organizations.popleft())
+            self._organizations.rotate(-1)
+        return None
+
+    def _serve(self, organization: str) -> Lane:
         ring = self._lanes[organization]
         lane = ring.popleft()
         if ring:
