@@ -17,6 +17,7 @@ def served(turns: Turns, count: int) -> list[str]:
     order = []
     for _ in range(count):
         taken = turns.next()
+        assert taken is not None
         order.append(taken.endpoint)
         turns.join(taken)
     return order
@@ -59,18 +60,16 @@ def test_a_lane_that_joins_twice_has_one_place() -> None:
     turns, one = Turns(), lane("a")
     turns.join(one)
     turns.join(one)
-    turns.next()
-    assert not turns.any(late=True)
+    assert turns.next() is one
+    assert turns.next() is None
 
 
 def test_an_organization_without_lanes_is_forgotten() -> None:
-    turns = Turns()
-    turns.join(lane("a"))
-    assert turns.any(late=True)
-    taken = turns.next()
-    assert not turns.any(late=True)
-    turns.join(taken)
-    assert turns.next() is taken
+    turns, one = Turns(), lane("a")
+    for _ in range(2):
+        turns.join(one)
+        assert turns.next() is one
+        assert turns.next() is None
 
 
 def test_a_lane_is_idle_when_nothing_is_here_and_nothing_awaited() -> None:
@@ -143,10 +142,21 @@ def test_fresh_messages_get_every_other_turn_beside_any_number_of_endpoints_with
 
 def test_without_late_turns_only_fresh_messages_are_served() -> None:
     turns = Turns()
-    turns.join(late_lane("late"))
-    assert turns.any(late=True)
-    assert not turns.any(late=False)
-    turns.join(lane("fresh"))
-    assert turns.any(late=False)
-    assert turns.next(late=False).endpoint == "fresh"
-    assert turns.next().endpoint == "late"
+    waiting, fresh = late_lane("late"), lane("fresh")
+    turns.join(waiting)
+    assert turns.next(late=False) is None
+    turns.join(fresh)
+    assert turns.next(late=False) is fresh
+    assert turns.next() is waiting
+
+
+def test_an_organization_that_is_not_to_be_served_keeps_its_turn_and_nobody_else_waits() -> None:
+    served_now = {"quiet"}
+    turns = Turns(served_now.__contains__)
+    noisy, quiet = lane("n", "noisy"), lane("q", "quiet")
+    turns.join(noisy)
+    assert turns.next() is None
+    turns.join(quiet)
+    assert turns.next() is quiet
+    served_now.add("noisy")
+    assert turns.next() is noisy
