@@ -11,7 +11,7 @@ def demo(
     events: Annotated[int, typer.Option(min=1, max=10_000, metavar="N", help="How many events to send.")] = 100,
     as_json: Json = False,
 ) -> None:
-    """Start a server and three receivers (healthy, failing twice, slow), send events, and check what arrives.
+    """Start a server and three receivers (healthy, refusing some at first, slow), send events, and check what arrives.
 
     Everything is on free ports of this machine and in a temporary folder, which is removed at the end. The exit status
     is 0 only if every event arrived everywhere, unchanged and with a signature that verifies.
