@@ -234,7 +234,7 @@ def test_what_is_accepted_without_a_lease_is_nobodys_and_is_claimed_when_there_i
             dispatcher.lease(0)
             await accept(services, b"one", world.app)
             assert [due.endpoint for due in (await store.read(DueEndpoints())).due] == [endpoint.id]
-            assert not dispatcher._claims
+            assert not dispatcher._feeder._claims
             dispatcher.lease(elapsed() + LONG)
             assert await asyncio.wait_for(recorder.sent.get(), LONG) == b"one"
 

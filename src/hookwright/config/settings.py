@@ -187,7 +187,12 @@ class Settings(BaseSettings):
         le=100_000,
     )
     disable_after: int = _option(
-        5, "days", "An endpoint that succeeded in nothing for so long is disabled; 0: never.", "Its messages are held from then on.", ge=0, le=365
+        5,
+        "days",
+        "An endpoint that succeeded in nothing for so long is disabled; 0: never.",
+        "Its messages are held from then on.",
+        ge=0,
+        le=365,
     )
     queue_size: int = _option(
         5000,

@@ -338,7 +338,7 @@ class Dispatcher:
         endpoint, rate = target.endpoint, self._healths.rate(target.endpoint.id)
         if endpoint.throttle_rate is not None:
             rate = min(rate or math.inf, endpoint.throttle_rate)
-        turns = () if rate is None else (Turn(endpoint.id, round(SECOND_US / rate)),)
+        turns: tuple[Turn, ...] = () if rate is None else (Turn(endpoint.id, round(SECOND_US / rate)),)
         if target.application_rate is not None:
             turns += (Turn(endpoint.application, round(SECOND_US / target.application_rate)),)
         self._paces.set(lane, turns)

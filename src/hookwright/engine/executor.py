@@ -24,7 +24,6 @@ from hookwright.signing import signatures
 from hookwright.signing.signatures import HeaderStyle
 from hookwright.store.deliveries import Settlement
 
-
 STRAINED_STATUSES = frozenset({408, 429, 503})
 STRAINED_FAULTS = frozenset({"timeout", "refused", "connection"})
 

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
 from typing import Protocol
 
 from hookwright.clock import Clock
@@ -52,9 +51,7 @@ class Fed(Protocol):
 
 
 class Feeder:
-    def __init__(
-        self, fed: Fed, *, store: Store, directory: Directory, healths: Healths, clock: Clock, bounds: Bounds, room: Room
-    ) -> None:
+    def __init__(self, fed: Fed, *, store: Store, directory: Directory, healths: Healths, clock: Clock, bounds: Bounds, room: Room) -> None:
         self._fed, self._store, self._directory, self._healths = fed, store, directory, healths
         self._clock, self._bounds, self._room = clock, bounds, room
         self._starving: deque[Lane] = deque()

@@ -54,7 +54,7 @@ class Allowance(msgspec.Struct, frozen=True):
 class Patient:
     """An endpoint that failed lately, or whose health is not plain. `kept`: what the store has, `health`: what is to be there."""
 
-    __slots__ = ("application", "endpoint", "health", "kept", "keeping", "lock", "saved_at", "sightings")
+    __slots__ = ("application", "endpoint", "health", "keeping", "kept", "lock", "saved_at", "sightings")
 
     def __init__(self, application: str, endpoint: str, health: Health) -> None:
         self.application, self.endpoint = application, endpoint

@@ -11,9 +11,9 @@ import msgspec
 from hookwright.clock import Clock, SystemClock, elapsed
 from hookwright.config import Settings
 from hookwright.domain.retries import RetryPolicy
+from hookwright.engine.bounds import Bounds
 from hookwright.engine.changes import Changes
 from hookwright.engine.directory import Directory
-from hookwright.engine.bounds import Bounds
 from hookwright.engine.dispatcher import Dispatcher
 from hookwright.engine.executor import AttemptPolicy, Executor
 from hookwright.engine.healths import HealthPolicy
