@@ -11,6 +11,8 @@ import pytest
 
 from hookwright.clock import SystemClock
 from hookwright.domain.deliveries import Fence, Key, State
+from hookwright.domain.endpoints import Endpoint
+from hookwright.domain.health import Health
 from hookwright.engine.bounds import Bounds
 from hookwright.engine.dispatcher import Dispatcher
 from hookwright.engine.healths import HealthPolicy
@@ -59,7 +61,8 @@ class Database:
         return Heard(frozenset({"ep_heard"}))
 
     async def target(self, endpoint: str) -> Any:
-        return SimpleNamespace(endpoint=SimpleNamespace(disabled=False))
+        made = Endpoint(id=endpoint, application="app", organization="org", url="http://a.example/", created_at=0, updated_at=0)
+        return SimpleNamespace(endpoint=made, health=Health(), application_rate=None)
 
     async def look(self, after: str, late_ms: int = 0) -> None:
         await self.write("look")

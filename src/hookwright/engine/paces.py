@@ -55,6 +55,7 @@ class Paces:
             return
         self.drop(lane)
         lane.pace = Pace(turns) if turns else None
+        self._ready(lane)  # what waited for a turn of before
 
     def has_turn(self, lane: Lane) -> bool:
         """Whether its next delivery may be sent now; if not, `ready` is called when it may."""
