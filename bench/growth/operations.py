@@ -70,8 +70,8 @@ class _Pages:
     def first(self, order: Order = "descending") -> PageRequest:
         return PageRequest(limit=self._limit, order=order)
 
-    def middle(self, prefix: str) -> PageRequest:
-        return PageRequest(limit=self._limit, cursor=f"{prefix}_{ids.floor(self._middle)}")
+    def middle(self, prefix: str, order: Order = "descending") -> PageRequest:
+        return PageRequest(limit=self._limit, cursor=f"{prefix}_{ids.floor(self._middle)}", order=order)
 
     def query_of(self, page: PageRequest) -> str:
         return f"limit={page.limit}&order={page.order}" + (f"&iterator={page.cursor}" if page.cursor else "")
@@ -99,6 +99,9 @@ def messages(place: Place, pages: _Pages) -> Iterator[Operation]:
     yield one("middle page", pages.middle("msg"))
     for what, wanted, query in FILTERS:
         yield one(what, pages.first(), wanted, query)
+    for what, wanted in (("middle page", EVERYTHING), ("a rare event type", FILTERS[0][1])):
+        polled = ListMessages(application=place.application, page=pages.middle("msg", "ascending"), filter=wanted)
+        yield Operation(f"messages polled, {place.name}: {what}", polled)
     path = f"{place.path}/msg/{place.message}"
     yield Operation(f"message, {place.name}", FindMessage(application=place.application, ref=place.message), path)
 

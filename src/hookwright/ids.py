@@ -16,6 +16,7 @@ _PAIRS = [a + b for a in _DIGITS for b in _DIGITS]
 _VALUES = {digit: value for value, digit in enumerate(_DIGITS)}
 _ENTROPY_BITS = 120
 _LARGEST = 2**160 - 1
+_STEP_MS = 4
 FURTHEST_AHEAD = 10
 """Seconds: more than what clocks are stepped by in use, far less than a wrong date."""
 _TOO_FAR = ((FURTHEST_AHEAD << 8) + 1) << _ENTROPY_BITS  # one step more: whole steps count, whatever their entropy
@@ -54,6 +55,11 @@ def _time_bits(at: int) -> int:
 def floor(at: int) -> str:
     """The smallest id (without prefix) that can be minted at `at` (Unix ms): turns a time into a range bound."""
     return encode(_time_bits(at) << _ENTROPY_BITS)
+
+
+def lowest(prefix: str, at: int) -> str:
+    """The smallest id that can be minted at `at` (Unix ms) or later."""
+    return f"{prefix}_{floor(-(-at // _STEP_MS) * _STEP_MS)}"
 
 
 def created_at(ident: str) -> int:

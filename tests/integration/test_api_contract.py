@@ -54,6 +54,7 @@ def seeded(server: Server) -> Iterator[Seeded]:
         schemas = {"1": {"type": "object", "examples": [{"n": 1}]}}
         api.ok("POST", "/event-type", {"name": "user.signup", "description": "d", "schemas": schemas})
         endpoint = api.ok("POST", f"/app/{app}/endpoint", {"url": receiver.url, "uid": "unique-endpoint-identifier"})["id"]
+        poller = api.ok("POST", f"/app/{app}/endpoint", {"type": "poller"})["id"]
         body = {"eventType": "user.signup", "payload": {}, "eventId": "unique-message-identifier"}
         message = api.ok("POST", f"/app/{app}/msg", body)["id"]
         receiver.wait_for(1)
@@ -62,7 +63,7 @@ def seeded(server: Server) -> Iterator[Seeded]:
         key = api.ok("POST", "/auth/api-key", {"name": "k"})["id"]
         names = {
             "app_id": app, "endpoint_id": endpoint, "msg_id": message, "attempt_id": attempts[0]["id"],
-            "event_type_name": "user.signup", "key_id": key,
+            "event_type_name": "user.signup", "key_id": key, "sink_id": poller, "consumer_id": "backup",
         }  # fmt: skip
         yield Seeded(api, names, receiver.url)
 

@@ -16,6 +16,7 @@ from hookwright.api import (
     auth,
     authentication,
     documents,
+    endpoint_filters,
     endpoint_headers,
     endpoint_secrets,
     endpoints,
@@ -26,6 +27,7 @@ from hookwright.api import (
     message_batch,
     message_create,
     messages,
+    pollers,
     replays,
 )
 from hookwright.api.endpoint_models import EndpointRules
@@ -40,10 +42,12 @@ MAX_BODY = 1024 * 1024
 ROUTERS: tuple[APIRouter, ...] = (
     applications.router,
     endpoints.router,
+    endpoint_filters.router,
     endpoint_headers.router,
     endpoint_secrets.router,
     event_types.router,
     messages.router,
+    pollers.router,
     attempts.router,
     replays.router,
     authentication.router,

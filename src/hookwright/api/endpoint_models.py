@@ -3,7 +3,7 @@
 `filterTypes` and `rateLimit` are older names of `eventTypes` and `throttleRate`: both are read, and both are shown.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from pydantic import AfterValidator, AliasChoices, Field
@@ -47,6 +47,11 @@ def _channels(names: list[str]) -> list[str]:
     return names
 
 
+def _asking(filter: dict[str, Any] | None) -> dict[str, Any] | None:
+    """An empty filter asks for nothing, as no filter does."""
+    return filter or None
+
+
 _EVENT_TYPE_NAMES = AliasChoices("eventTypes", "filterTypes")
 Channel = Annotated[Name, Field(max_length=MAX_CHANNEL)]
 EventTypes = Annotated[
@@ -58,12 +63,17 @@ Channels = Annotated[
 Version = Annotated[int, Field(ge=1, le=UINT16), WHOLE]
 Description = Annotated[str, Field(max_length=MAX_DESCRIPTION)]
 Uid = Annotated[Name, AfterValidator(_not_an_id), Field(examples=["unique-identifier"], json_schema_extra={"not": {"pattern": "^ep_"}})]
+Filter = Annotated[
+    dict[str, Any] | None,
+    AfterValidator(_asking),
+    Field(description="Which payloads the endpoint wants: see docs/filters.md", examples=[{"data": {"amount": {"$gte": 1000}}}]),
+]
 
 
 class EndpointUpdate(Input):
     """All of an endpoint but its secrets and headers: what is left out goes back to its default."""
 
-    url: str = Field(examples=["https://example.com/webhook/"])
+    url: str = Field("", examples=["https://example.com/webhook/"], description="Needed, but for a poller")
     description: Description = ""
     uid: Uid | None = Field(None, description="A name of your own for the endpoint")
     disabled: bool = False
@@ -72,6 +82,10 @@ class EndpointUpdate(Input):
     throttle_rate: Rate | None = Field(None, validation_alias=RATE_NAMES)
     version: Version = 1
     metadata: MetadataOrNull = Field({})
+    filter: Filter = Field(None)
+    type: Literal["http", "poller"] | None = Field(
+        None, description="`poller`: it is read from (see docs/polling.md) and has no url. Said when it is made; http if left out"
+    )
 
 
 class EndpointIn(EndpointUpdate):
@@ -82,7 +96,7 @@ class EndpointIn(EndpointUpdate):
 
 
 class EndpointPatch(Input):
-    """What is absent stays; null takes the uid, the rate, the event types or the channels away."""
+    """What is absent stays; null takes the uid, the rate, the event types, the channels or the filter away."""
 
     url: str = ""
     description: Description = ""
@@ -93,10 +107,11 @@ class EndpointPatch(Input):
     throttle_rate: Rate | None = Field(None, validation_alias=RATE_NAMES)
     version: Version = 1
     metadata: Metadata = Field({})
+    filter: Filter = None
 
 
 class Target(Output):
-    """What is shown of an endpoint wherever it is shown."""
+    """What is shown of an endpoint wherever it is shown; of settings that few have, those that differ from the default."""
 
     id: str = Field(examples=["ep_1srOrx2ZWZBpBUvZwXKQmoEYga2"])
     url: str
@@ -109,6 +124,8 @@ class Target(Output):
     throttle_rate: int | None
     rate_limit: int | None = Field(deprecated=True, description="The older name of throttleRate")
     version: int
+    type: Literal["http", "poller"] = Field("http", exclude_if=lambda kind: kind == "http", description="Shown of a poller")
+    filter: dict[str, Any] | None = Field(None, exclude_if=lambda filter: filter is None, description="Shown where there is one")
     created_at: TimeText
     updated_at: TimeText
 
@@ -192,6 +209,8 @@ def show_target(endpoint: Endpoint) -> dict[str, Any]:
         "throttle_rate": endpoint.throttle_rate,
         "rate_limit": endpoint.throttle_rate,
         "version": endpoint.version,
+        "type": endpoint.kind,
+        "filter": endpoint.options.filter,
         "created_at": rfc3339(endpoint.created_at),
         "updated_at": rfc3339(endpoint.updated_at),
     }

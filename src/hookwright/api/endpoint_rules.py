@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from hookwright.api.endpoint_models import EndpointRules
 from hookwright.domain.addresses import judge, judge_name
+from hookwright.domain.endpoints import Kind
 from hookwright.domain.urls import check_url
 from hookwright.engine.services import Services
 from hookwright.errors import Invalid, Problem
@@ -35,6 +36,23 @@ def check_target(url: str, rules: EndpointRules, problems: list[Problem]) -> str
     if (judge if _is_address(host) else judge_name)(host, rules.allow_networks) is not None:
         problems.append(Problem(("body", "url"), _BLOCKED))
     return normal
+
+
+def check_kind(kind: Kind, wanted: Kind | None, problems: list[Problem]) -> None:
+    """An endpoint stays what it was made as: what it has been sent, or was read from, is of that kind."""
+    if wanted not in (None, kind):
+        problems.append(Problem(("body", "type"), f"this endpoint was made as {kind!r} and stays one; make another"))
+
+
+def check_place(kind: Kind, url: str, rules: EndpointRules, problems: list[Problem]) -> str:
+    """As `check_target`, of an endpoint of this kind: a poller has no URL, and any other has one."""
+    if kind != "poller" and url:
+        return check_target(url, rules, problems)
+    if kind != "poller":
+        problems.append(Problem(("body", "url"), "is required", "missing"))
+    elif url:
+        problems.append(Problem(("body", "url"), "a poller is read from and never sent to: leave the url out"))
+    return ""
 
 
 def _is_address(host: str) -> bool:

@@ -17,18 +17,18 @@ from hookwright.api.endpoint_models import (
     EndpointUpdate,
     show,
 )
-from hookwright.api.endpoint_rules import check_event_types, check_secret, check_target, refuse_all
+from hookwright.api.endpoint_rules import check_event_types, check_kind, check_place, check_secret, refuse_all
 from hookwright.api.errors import documented
 from hookwright.api.idempotency import DOCUMENTED, Answer, answer, once
 from hookwright.api.pages import ListResponse, paged, show_page
 from hookwright.api.races import until_unraced
 from hookwright.api.timestamps import Time
-from hookwright.domain.applications import Application
-from hookwright.domain.endpoints import Endpoint, EndpointRecord, SealedSecret
+from hookwright.domain.endpoints import Endpoint, EndpointRecord, Options, SealedSecret
+from hookwright.domain.filter_rules import check_filter
 from hookwright.domain.headers import check_headers
 from hookwright.domain.pages import PageRequest
 from hookwright.engine.services import Services
-from hookwright.errors import BadRequest, NotFound
+from hookwright.errors import BadRequest, NotFound, Problem
 from hookwright.signing.secrets import generate
 from hookwright.store.deliveries import EndpointStats
 from hookwright.store.endpoints import CreateEndpoint, DeleteEndpoint, FindEndpoint, ListEndpoints, UpdateEndpoint
@@ -37,6 +37,7 @@ router = APIRouter(tags=["Endpoint"], responses=documented())
 PATH = "/app/{app_id}/endpoint/{endpoint_id}"
 HOUR = 3_600_000
 DEFAULT_STATS_HOURS = 28 * 24
+_OPTIONS = frozenset(Options.__struct_fields__)
 EndpointId = Annotated[str, Path(description="The endpoint's id or uid", examples=["unique-endpoint-identifier"])]
 
 
@@ -52,32 +53,47 @@ async def endpoint_for(services: Services, application: str, ref: str, *, delete
     return endpoint
 
 
+async def receiver_for(services: Services, application: str, ref: str) -> Endpoint:
+    """As `endpoint_for`, one that is sent to. Raises NotFound, BadRequest `poller`."""
+    endpoint = await endpoint_for(services, application, ref)
+    if endpoint.kind == "poller":
+        raise BadRequest("this endpoint is a poller: it is read from, and nothing is sent to it", code="poller")
+    return endpoint
+
+
 def _settings(body: EndpointUpdate | EndpointPatch, url: str | None, *, unset: bool) -> dict[str, Any]:
-    """The fields of an Endpoint that the body names; with `unset` also those that it leaves to their default."""
-    given = body.model_dump(exclude_unset=not unset, exclude={"url", "disabled", "secret", "headers"})
+    """The fields of an Endpoint that the body names; with `unset` also those that it leaves to their default.
+
+    `options` among them is a mapping of those of its Options.
+    """
+    given = body.model_dump(exclude_unset=not unset, exclude={"url", "disabled", "secret", "headers", "type"})
     for field in ("event_types", "channels"):
         if given.get(field) is not None:
             given[field] = frozenset(given[field])
+    given["options"] = {name: given.pop(name) for name in _OPTIONS & given.keys()}
     return given if url is None else given | {"url": url}
 
 
 async def _create(request: Request, caller: Caller, body: EndpointIn, *, repeatable: bool) -> Response:
     """Everything that is wrong is told at once, before anything is stored."""
     services, rules, application = services_of(request), rules_of(request), caller.application
-    problems = check_headers(body.headers or {})
-    url = check_target(body.url, rules, problems)
+    kind = body.type or "http"
+    problems = [*check_headers(body.headers or {}), *check_filter(body.filter or {})]
+    url = check_place(kind, body.url, rules, problems)
     secret = check_secret(body.secret, "secret", problems) if body.secret is not None else generate(entropy.token_bytes)
     await check_event_types(services, application.organization, body.event_types, problems)
     refuse_all(problems)
     ident, now = services.minter.mint_timed("ep", services.clock.now())
+    settings = _settings(body, url, unset=True)
     endpoint = Endpoint(
         id=ident,
         application=application.id,
         organization=application.organization,
+        kind=kind,
         disabled_reason="manual" if body.disabled else None,
         created_at=now,
         updated_at=now,
-        **_settings(body, url, unset=True),
+        **settings | {"options": Options(**settings["options"])},
     )
     sealed = SealedSecret(services.secrets.seal_secret(ident, secret), now)
     record = EndpointRecord(endpoint, (sealed,), services.secrets.seal_headers(ident, body.headers or {}))
@@ -96,7 +112,9 @@ async def _replace(services: Services, current: Endpoint, disabled: bool | None,
     reason = current.disabled_reason
     if disabled is not None:
         reason = (reason or "manual") if disabled else None
-    new = msgspec.structs.replace(current, updated_at=services.clock.now(), disabled_reason=reason, **settings)
+    options = msgspec.structs.replace(current.options, **settings["options"])
+    changed = settings | {"options": options, "updated_at": services.clock.now(), "disabled_reason": reason}
+    new = msgspec.structs.replace(current, **changed)
     command = UpdateEndpoint(endpoint=new, expected=current)
     return await services.changes.apply(command, application=current.application, endpoint=current.id)
 
@@ -141,7 +159,7 @@ async def update(
     request: Request, caller: Annotated[Caller, App("endpoint:write")], endpoint_id: EndpointId, body: EndpointUpdate
 ) -> Response:
     services = services_of(request)
-    url, settings = None, {}
+    url, settings = None, dict[str, Any]()
 
     async def attempt() -> Response:
         nonlocal url, settings
@@ -150,7 +168,7 @@ async def update(
             new = EndpointIn.model_construct(**dict(body), secret=None, headers=None)
             return await _create(request, caller, new, repeatable=False)
         if url is None:
-            url = await _checked(request, caller.application, body.url, body.event_types)
+            url = await _checked(request, current, body)
             settings = _settings(body, url, unset=True)
         updated = await _replace(services, current, body.disabled, settings)
         return answer(updated, lambda endpoint: Answer.pack(200, show(endpoint)))
@@ -162,9 +180,8 @@ async def update(
 async def patch(request: Request, caller: Annotated[Caller, App("endpoint:write")], endpoint_id: EndpointId, body: EndpointPatch) -> Any:
     """Only what the body names is changed, also when something else changes at the same moment (a 410 that disables)."""
     services = services_of(request)
-    await endpoint_for(services, caller.application.id, endpoint_id)
     given = body.model_fields_set
-    url = await _checked(request, caller.application, body.url if "url" in given else None, body.event_types)
+    url = await _checked(request, await endpoint_for(services, caller.application.id, endpoint_id), body)
     settings = _settings(body, url, unset=False)
 
     async def attempt() -> EndpointOut:
@@ -174,11 +191,14 @@ async def patch(request: Request, caller: Annotated[Caller, App("endpoint:write"
     return await until_unraced(attempt)
 
 
-async def _checked(request: Request, application: Application, url: str | None, event_types: list[str] | None) -> str | None:
-    """The URL in its normal form. Raises Invalid."""
-    problems = check_headers({})
-    normal = None if url is None else check_target(url, rules_of(request), problems)
-    await check_event_types(services_of(request), application.organization, event_types, problems)
+async def _checked(request: Request, current: Endpoint, body: EndpointUpdate | EndpointPatch) -> str | None:
+    """The URL in its normal form, if the body names one. Raises Invalid."""
+    problems: list[Problem] = check_filter(body.filter or {})
+    if isinstance(body, EndpointUpdate):
+        check_kind(current.kind, body.type, problems)
+    named = isinstance(body, EndpointUpdate) or "url" in body.model_fields_set
+    normal = check_place(current.kind, body.url, rules_of(request), problems) if named else None
+    await check_event_types(services_of(request), current.organization, body.event_types, problems)
     refuse_all(problems)
     return normal
 

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from hookwright.api.auth import App, Caller, OrgApp, services_of
 from hookwright.api.endpoint_models import EventExampleIn
 from hookwright.api.endpoints import PATH as ENDPOINT_PATH
-from hookwright.api.endpoints import EndpointId, endpoint_for
+from hookwright.api.endpoints import EndpointId, receiver_for
 from hookwright.api.errors import documented
 from hookwright.api.idempotency import DOCUMENTED, Answer, answer, once
 from hookwright.api.message_models import EmptyResponse, MessageOut, RecoverOut
@@ -51,7 +51,7 @@ class RecoverIn(Input):
 async def resend(request: Request, caller: Annotated[Caller, App("replay:write")], msg_id: MessageId, endpoint_id: EndpointId) -> Response:
     """One more attempt, whatever became of those before. It is committed when this is answered."""
     services, application = services_of(request), caller.application.id
-    endpoint = await endpoint_for(services, application, endpoint_id)
+    endpoint = await receiver_for(services, application, endpoint_id)
     message = await message_for(services, application, msg_id)
     key = await once(request, caller.principal, services.clock.now(), _resent)
     result = await services.replays.resend(application, endpoint.id, message.id, key)
@@ -74,7 +74,7 @@ def _resent(_: Delivery) -> bytes:
 async def recover(request: Request, caller: Annotated[Caller, App("replay:write")], endpoint_id: EndpointId, body: RecoverIn) -> Response:
     """Send again what failed and never succeeded. It goes on in the background, and survives a restart."""
     services, application = services_of(request), caller.application.id
-    endpoint = await endpoint_for(services, application, endpoint_id)
+    endpoint = await receiver_for(services, application, endpoint_id)
     now = services.clock.now()
     until = now + 1 if body.until is None else body.until
     if body.since >= until:
@@ -99,7 +99,7 @@ async def send_example(
 ) -> Response:
     """To this endpoint alone, whatever event types and channels it listens to: somebody wants to see it arrive."""
     services, application = services_of(request), caller.application
-    endpoint = await endpoint_for(services, application.id, endpoint_id)
+    endpoint = await receiver_for(services, application.id, endpoint_id)
     payload = _PING_BODY
     if body.event_type != PING:
         event_type = await services.store.read(FindEventType(organization=application.organization, name=body.event_type))

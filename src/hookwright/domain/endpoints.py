@@ -1,6 +1,6 @@
 """An endpoint is a place that wants event types: where a message's deliveries go."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -10,17 +10,21 @@ MAX_LIVE_SECRETS = 10
 """Old secrets that may still sign beside the current one; one more rotation is refused."""
 
 DisabledReason = Literal["manual", "gone", "failing", "exhausted"]
+Kind = Literal["http", "poller"]
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What few endpoints need: kept as one JSON value, in which what is at its default is left out."""
 
+    filter: dict[str, Any] | None = None
+    """Which payloads it wants: see `filters`. None for all."""
+
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """Everything about an endpoint but its secrets and headers. Times are Unix ms.
 
-    `event_types` and `channels` are None for "all". `disabled_reason` is None while the endpoint is enabled,
-    "manual" when a person disabled it, "gone" when it answered 410,
+    A "poller" is read from and never sent to: it has no URL. `event_types` and `channels` are None for "all".
+    `disabled_reason` is None while the endpoint is enabled, "manual" when a person disabled it, "gone" when it answered 410,
     "failing" when it succeeded in nothing for days, "exhausted" when it is ordered and its first message cannot be delivered.
     """
 
@@ -28,7 +32,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     application: str
     organization: str
     url: str
-    kind: str = "http"
+    kind: Kind = "http"
     uid: str | None = None
     description: str = ""
     version: int = 1

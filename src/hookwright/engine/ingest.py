@@ -7,7 +7,7 @@ import msgspec
 from hookwright.clock import Clock
 from hookwright.domain.deliveries import UNOWNED, Delivery, Key
 from hookwright.domain.endpoints import Endpoint
-from hookwright.domain.messages import MAX_RETENTION_DAYS, Content, Message, fan_out
+from hookwright.domain.messages import MAX_RETENTION_DAYS, Content, Message, fan_out, let_through
 from hookwright.engine.herald import Deliverer
 from hookwright.engine.jobs import from_message
 from hookwright.errors import CallerError
@@ -44,7 +44,7 @@ class Ingest:
         Raises Conflict (event id used), NotFound (application deleted meanwhile), StoreUnavailable, Invalid (idempotency
         key used with another body).
         """
-        endpoints = fan_out(new.event_type, new.channels, loaded.endpoints)
+        endpoints = _wanting(loaded, new)
         return await self._commit(loaded, new, endpoints, once)
 
     async def send_to(
@@ -64,7 +64,7 @@ class Ingest:
         rows = 0
         try:
             for new in new_messages[:MOST_AT_ONCE]:
-                endpoints = fan_out(new.event_type, new.channels, loaded.endpoints)
+                endpoints = _wanting(loaded, new)
                 rows += 1 + len(endpoints)
                 if commands and rows > MOST_ROWS_AT_ONCE:
                     break
@@ -123,3 +123,9 @@ class Ingest:
                     self._dispatcher.admit(from_message(delivery, created.message, content))
 
         return committed
+
+
+def _wanting(loaded: LoadedApplication, new: NewMessage) -> list[Endpoint]:
+    """The payload is looked into only where an endpoint of the application has a filter."""
+    endpoints = fan_out(new.event_type, new.channels, loaded.endpoints)
+    return let_through(endpoints, new.content) if loaded.filtered else endpoints

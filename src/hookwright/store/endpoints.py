@@ -85,14 +85,15 @@ class ListEndpoints(Query[Page[Endpoint]], frozen=True, kw_only=True):
 
 
 class LoadedApplication(msgspec.Struct, frozen=True, kw_only=True):
-    """An application with its live endpoints, for a fan-out: what the engine keeps in memory of it. No sealed parts.
+    """An application with its live endpoints, for a fan-out: what the engine keeps in memory of it. No sealed parts, and no pollers.
 
     An endpoint that cannot be read is among them as one that wants everything and is disabled: what it might want is
-    held for it, and the application's others go on.
+    held for it, and the application's others go on. `filtered`: whether one of them has a filter.
     """
 
     application: Application
     endpoints: tuple[Endpoint, ...]
+    filtered: bool = False
 
 
 class LoadApplication(Query[LoadedApplication | None], frozen=True, kw_only=True):

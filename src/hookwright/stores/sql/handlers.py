@@ -11,6 +11,7 @@ from hookwright.stores.sql import (
     messages_read,
     news,
     organizations,
+    pollers,
     recovers,
     removal,
     retention,
@@ -20,5 +21,5 @@ from hookwright.stores.sql import (
 
 __all__ = [
     "applications", "attempts", "deliveries", "endpoints", "event_types", "health", "messages", "messages_read", "news", "organizations",
-    "recovers", "removal", "retention", "seals", "stats",
+    "pollers", "recovers", "removal", "retention", "seals", "stats",
 ]  # fmt: skip

@@ -16,8 +16,8 @@ from hookwright.stores.sql.db import Db
 
 T = TypeVar("T")
 U = TypeVar("U")
-_STEP_MS = 4  # the resolution of the time in an id
 _BEYOND = "~"  # sorts after every id
+bound = ids.lowest
 LEAST_BUDGET, ROWS_PER_ITEM = 500, 10
 """How many rows one request may look at: some, and some more for each item that it asks for."""
 
@@ -55,11 +55,6 @@ def keyset(page: PageRequest, prefix: str, *, after: int | None = None, before: 
     elif page.cursor is not None:
         low = max(low, page.cursor + " ")  # after the cursor itself, before every other id that follows it
     return Keyset(low, high, down)
-
-
-def bound(prefix: str, at: int) -> str:
-    """The smallest id that was created at `at` (Unix ms) or later."""
-    return f"{prefix}_{ids.floor(-(-at // _STEP_MS) * _STEP_MS)}"
 
 
 def budget(page: PageRequest) -> int:

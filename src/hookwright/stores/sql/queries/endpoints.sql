@@ -62,16 +62,16 @@ from endpoints indexed by endpoints_live
 where application = :application and id >= :low and id < :high and deleted_at is null
 order by id desc limit :limit
 
--- name: fan_out -- all of them
+-- name: fan_out -- all that are sent to
 select
   application, id, organization, uid, kind, url, description, version, event_types, channels, throttle_rate, metadata,
   disabled_reason, options, created_at, updated_at
 from endpoints indexed by endpoints_live
-where application = :application and deleted_at is null
+where application = :application and deleted_at is null and kind <> 'poller'
 order by id
 
--- name: live_ids
-select id from endpoints indexed by endpoints_live where application = :application and deleted_at is null order by id
+-- name: live_ids -- of the same
+select id from endpoints indexed by endpoints_live where application = :application and deleted_at is null and kind <> 'poller' order by id
 
 -- name: count
 select count(*) from endpoints indexed by endpoints_live where application = :application and deleted_at is null
