@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -192,6 +193,8 @@ class Received(msgspec.Struct, frozen=True):
     headers: tuple[tuple[str, str], ...]
     body: bytes
     at: float
+    peer: str | None = None
+    """Whom its client certificate names."""
 
     def header(self, name: str) -> str | None:
         return next((value for key, value in self.headers if key.lower() == name.lower()), None)
@@ -203,7 +206,8 @@ Answer = Callable[[Received], "web.StreamResponse | Awaitable[web.StreamResponse
 class Receiver:
     """Records every request; `answer` decides what it gets (default: 200 `ok`)."""
 
-    def __init__(self, answer: Answer | None = None) -> None:
+    def __init__(self, answer: Answer | None = None, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self.answer = answer or (lambda _: web.Response(text="ok"))
         self.requests: list[Received] = []
         self._arrived = threading.Condition()
@@ -215,7 +219,7 @@ class Receiver:
         async def begin() -> None:
             runner = web.AppRunner(_application(self._handle), handle_signals=False, access_log=None)
             await runner.setup()
-            site = web.TCPSite(runner, "127.0.0.1", 0, backlog=4096)
+            site = web.TCPSite(runner, "127.0.0.1", 0, backlog=4096, ssl_context=self._tls)
             await site.start()
             self.port = int(runner.addresses[0][1])
             self._runner = runner
@@ -231,7 +235,7 @@ class Receiver:
         self._thread = threading.Thread(target=run, name="receiver", daemon=True)
         self._thread.start()
         assert started.wait(START_SECONDS)
-        self.url = f"http://127.0.0.1:{self.port}/hook"
+        self.url = f"http{'s' if self._tls else ''}://127.0.0.1:{self.port}/hook"
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -240,7 +244,7 @@ class Receiver:
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in request.raw_headers)
-        received = Received(request.method, request.path_qs, headers, await request.read(), time.time())
+        received = Received(request.method, request.path_qs, headers, await request.read(), time.time(), _peer_of(request))
         with self._arrived:
             self.requests.append(received)
             self._arrived.notify_all()
@@ -252,6 +256,11 @@ class Receiver:
         with self._arrived:
             assert self._arrived.wait_for(lambda: len(self.requests) >= count, seconds), f"{len(self.requests)} of {count} arrived"
             return list(self.requests)
+
+
+def _peer_of(request: web.Request) -> str | None:
+    certificate = request.transport.get_extra_info("peercert") if request.transport else None
+    return dict(pair for part in certificate["subject"] for pair in part)["commonName"] if certificate else None
 
 
 def _application(handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> web.Application:

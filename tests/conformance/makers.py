@@ -43,7 +43,7 @@ class World:
         self.app = self.app or application.id
         return application
 
-    def record(self, *, headers: bytes | None = None, **fields: Any) -> EndpointRecord:
+    def record(self, *, headers: bytes | None = None, access: bytes | None = None, **fields: Any) -> EndpointRecord:
         values: dict[str, Any] = {
             "url": "https://example.com/",
             "application": self.app,
@@ -51,7 +51,7 @@ class World:
             "updated_at": self.now,
         } | fields
         endpoint = Endpoint(id=self.mint.mint("ep", self.now), organization=ORG, **values)
-        return EndpointRecord(endpoint, (SealedSecret(b"first", self.now),), headers)
+        return EndpointRecord(endpoint, (SealedSecret(b"first", self.now),), headers, access)
 
     async def endpoint(self, **fields: Any) -> Endpoint:
         endpoint = await self.store.write(CreateEndpoint(record=self.record(**fields), most=100))

@@ -1,8 +1,11 @@
+from typing import Any
+
 import msgspec
 import pytest
 
-from hookwright.domain.endpoints import Endpoint, SealedSecret
+from hookwright.domain.endpoints import Endpoint, EndpointRecord, Options, SealedSecret
 from hookwright.domain.pages import PageRequest
+from hookwright.domain.verification import Consent
 from hookwright.errors import BadRequest, Conflict, NotFound
 from hookwright.store.endpoints import (
     CreateEndpoint,
@@ -13,6 +16,7 @@ from hookwright.store.endpoints import (
     LoadApplication,
     LoadEndpoint,
     RotateSecret,
+    SetAccess,
     SetHeaders,
     UpdateEndpoint,
 )
@@ -96,12 +100,12 @@ def test_an_application_has_a_largest_number_of_endpoints_and_deleted_ones_do_no
 
 def test_an_update_replaces_the_settings_and_keeps_secrets_and_headers(stores: OpenStore) -> None:
     async def story(world: World) -> None:
-        made = await world.endpoint(headers=b"sealed")
+        made = await world.endpoint(headers=b"sealed", access=b"in")
         new = msgspec.structs.replace(made, url="https://example.com/new", uid="u", event_types=frozenset({"a"}), updated_at=NOW + 1)
         assert await world.store.write(UpdateEndpoint(endpoint=new)) == new
         record = await world.store.read(FindEndpointRecord(application=world.app, ref="u"))
         assert record is not None
-        assert (record.endpoint, record.sealed_headers, len(record.secrets)) == (new, b"sealed", 1)
+        assert (record.endpoint, record.sealed_headers, record.sealed_access, len(record.secrets)) == (new, b"sealed", b"in", 1)
 
     check(stores, story)
 
@@ -154,20 +158,50 @@ def test_a_deleted_endpoint_is_still_found_by_its_id_when_asked_for(stores: Open
     check(stores, story)
 
 
-def test_headers_are_replaced_only_if_they_are_what_was_expected(stores: OpenStore) -> None:
+def test_headers_and_access_are_replaced_only_if_they_are_what_was_expected(stores: OpenStore) -> None:
     async def story(world: World) -> None:
-        made = await world.endpoint(headers=b"one")
+        for command in (SetHeaders, SetAccess):
+            made = await world.endpoint(headers=b"one", access=b"one")
 
-        def setting(sealed: bytes | None, expected: bytes | None) -> SetHeaders:
-            return SetHeaders(application=world.app, endpoint=made.id, sealed=sealed, expected=expected, now=NOW)
+            async def set_to(
+                sealed: bytes | None, expected: bytes | None, set_sealed: Any = command, endpoint: str = made.id
+            ) -> EndpointRecord:
+                change = set_sealed(application=world.app, endpoint=endpoint, sealed=sealed, expected=expected, now=NOW + 5)
+                await world.store.write(change)
+                record = await world.store.read(LoadEndpoint(id=endpoint))
+                assert record is not None
+                return record
 
-        await world.store.write(setting(b"two", b"one"))
-        with pytest.raises(Conflict):
-            await world.store.write(setting(b"three", b"one"))
-        await world.store.write(setting(None, b"two"))
-        record = await world.store.read(LoadEndpoint(id=made.id))
-        assert record is not None
-        assert record.sealed_headers is None
+            await set_to(b"two", b"one")
+            with pytest.raises(Conflict):
+                await set_to(b"three", b"one")
+            record = await set_to(None, b"two")
+            kept = (None, b"one") if command is SetHeaders else (b"one", None)
+            assert (record.sealed_headers, record.sealed_access, record.endpoint.updated_at) == (*kept, NOW + 5)
+
+    check(stores, story)
+
+
+def test_nothing_is_set_at_an_endpoint_that_is_not_there(stores: OpenStore) -> None:
+    async def story(world: World) -> None:
+        made = await world.endpoint()
+        await world.store.write(DeleteEndpoint(application=world.app, ref=made.id, now=NOW))
+        for command in (SetHeaders, SetAccess):
+            for endpoint in (made.id, "ep_none"):
+                with pytest.raises(NotFound):
+                    await world.store.write(command(application=world.app, endpoint=endpoint, sealed=b"x", expected=None, now=NOW))
+
+    check(stores, story)
+
+
+def test_what_few_endpoints_need_is_kept_with_them(stores: OpenStore) -> None:
+    async def story(world: World) -> None:
+        consent = Consent(url="https://example.com/", asked="options", at=NOW, origin="hooks.example.com", rate=30)
+        made = await world.endpoint(options=Options(verification="options", consent=consent), disabled_reason="unverified")
+        assert await world.store.read(FindEndpoint(application=world.app, ref=made.id)) == made
+        new = msgspec.structs.replace(made, options=Options(verification="challenge", challenge_method="POST"), disabled_reason=None)
+        await world.store.write(UpdateEndpoint(endpoint=new))
+        assert await world.store.read(FindEndpoint(application=world.app, ref=made.id)) == new
 
     check(stores, story)
 
@@ -263,11 +297,11 @@ def test_an_application_is_loaded_with_its_live_endpoints(stores: OpenStore) -> 
 
 def test_an_endpoint_is_loaded_with_all_its_parts(stores: OpenStore) -> None:
     async def story(world: World) -> None:
-        endpoint = await world.endpoint(headers=b"sealed")
+        endpoint = await world.endpoint(headers=b"sealed", access=b"in")
         await world.store.write(rotation(world, endpoint, b"second"))
         record = await world.store.read(LoadEndpoint(id=endpoint.id))
         assert record is not None
-        assert (record.endpoint, record.sealed_headers) == (endpoint, b"sealed")
+        assert (record.endpoint, record.sealed_headers, record.sealed_access) == (endpoint, b"sealed", b"in")
         assert [secret.sealed for secret in record.secrets] == [b"second", b"first"]
 
     check(stores, story)

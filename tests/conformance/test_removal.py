@@ -64,7 +64,9 @@ async def erase(world: World, *, limit: int = 100, old: int | None = None) -> in
 
 async def a_life(world: World, app: str) -> tuple[Endpoint, Message, Message]:
     """Something of everything that is kept about an application; of its messages one ended and one goes on."""
-    endpoint = await world.endpoint(application=app, headers=b"sealed headers of " + app.encode(), uid=f"uid-{app}")
+    endpoint = await world.endpoint(
+        application=app, headers=b"sealed headers of " + app.encode(), access=b"sealed access of " + app.encode(), uid=f"uid-{app}"
+    )
     ended = await world.message(endpoint, application=app, event_id=f"event-{app}", body=app.encode())
     live = await world.message(endpoint, application=app)
     await world.attempt(ended, endpoint, State.FAIL)
@@ -273,10 +275,10 @@ def test_the_secrets_and_headers_of_what_is_deleted_are_gone_at_once(stores: Ope
         await a_life(world, other)
         await world.store.write(DeleteEndpoint(application=world.app, ref=endpoint.id, now=world.now))
         assert [row["endpoint"] for row in tables()["endpoint_secrets"] if row["endpoint"] == endpoint.id] == []
-        assert naming(tables(), b"sealed headers of") == {"endpoints": 1}
+        assert naming(tables(), b"sealed headers of") == naming(tables(), b"sealed access of") == {"endpoints": 1}
         await world.store.write(DeleteApplication(organization=ORG, ref=other, now=world.now))
         assert tables()["endpoint_secrets"] == []
-        assert naming(tables(), b"sealed headers of") == {}
+        assert naming(tables(), b"sealed headers of", b"sealed access of") == {}
 
     check(stores, story)
 

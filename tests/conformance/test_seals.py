@@ -4,7 +4,7 @@ import pytest
 
 from hookwright.domain.endpoints import EndpointRecord, SealedSecret
 from hookwright.store import Once
-from hookwright.store.endpoints import CreateEndpoint, DeleteEndpoint, FindEndpointRecord, RotateSecret, SetHeaders
+from hookwright.store.endpoints import CreateEndpoint, DeleteEndpoint, FindEndpointRecord, RotateSecret, SetAccess, SetHeaders
 from hookwright.store.organizations import KeepAnswer
 from hookwright.store.seals import ListSeals, ReplaceSeals, SampleSeals, Seal
 
@@ -16,8 +16,8 @@ SEALED_ANSWER = b"\x01sealed"
 """A seal begins with its form; what else is remembered begins with text."""
 
 
-async def sealed_endpoint(world: World, *, headers: bytes | None = None) -> str:
-    endpoint = await world.store.write(CreateEndpoint(record=world.record(headers=headers), most=100))
+async def sealed_endpoint(world: World, *, headers: bytes | None = None, access: bytes | None = None) -> str:
+    endpoint = await world.store.write(CreateEndpoint(record=world.record(headers=headers, access=access), most=100))
     return endpoint.id
 
 
@@ -49,11 +49,13 @@ async def record_of(world: World, endpoint: str) -> EndpointRecord:
 @pytest.mark.parametrize("slice_size", [1, 2, 100])
 def test_every_sealed_value_is_listed_once_whatever_the_slices(stores: OpenStore, slice_size: int) -> None:
     async def story(world: World) -> None:
-        one, two = await sealed_endpoint(world, headers=b"h1"), await sealed_endpoint(world)
+        one, two = await sealed_endpoint(world, headers=b"h1", access=b"a1"), await sealed_endpoint(world, access=b"a2")
         await rotate(world, one, b"second")
         await remember(world, SEALED_ANSWER)
         found = {(seal.kind, seal.owner, seal.sealed) for seal in await every(world, slice_size)}
         assert found == {
+            ("access", one, b"a1"),
+            ("access", two, b"a2"),
             ("answer", KEY.hex(), SEALED_ANSWER),
             ("headers", one, b"h1"),
             ("secret", one, b"first"),
@@ -76,7 +78,7 @@ def test_an_answer_that_is_not_sealed_is_not_listed(stores: OpenStore, answer: b
 
 def test_of_a_deleted_endpoint_nothing_sealed_is_left(stores: OpenStore) -> None:
     async def story(world: World) -> None:
-        gone, kept = await sealed_endpoint(world), await sealed_endpoint(world)
+        gone, kept = await sealed_endpoint(world, headers=b"h", access=b"a"), await sealed_endpoint(world)
         await world.store.write(DeleteEndpoint(application=world.app, ref=gone, now=NOW))
         assert {seal.owner for seal in await every(world)} == {kept}
         assert {seal.owner for seal in await world.store.read(SampleSeals(limit=5))} == {kept}
@@ -87,11 +89,13 @@ def test_of_a_deleted_endpoint_nothing_sealed_is_left(stores: OpenStore) -> None
 def test_a_sample_has_all_that_is_sealed_of_the_endpoints_at_either_end_and_each_once(stores: OpenStore) -> None:
     async def story(world: World) -> None:
         assert await world.store.read(SampleSeals(limit=5)) == []
-        first, *_, last = [await sealed_endpoint(world, headers=b"h") for _ in range(4)]
+        first, *_, last = [await sealed_endpoint(world, headers=b"h", access=b"a") for _ in range(4)]
         await rotate(world, last, b"second")
         found = [(seal.kind, seal.owner, seal.sealed) for seal in await world.store.read(SampleSeals(limit=1))]
         assert sorted(found) == sorted(
             [
+                ("access", first, b"a"),
+                ("access", last, b"a"),
                 ("headers", first, b"h"),
                 ("headers", last, b"h"),
                 ("secret", first, b"first"),
@@ -100,14 +104,14 @@ def test_a_sample_has_all_that_is_sealed_of_the_endpoints_at_either_end_and_each
             ]
         )
         all_of_them = await world.store.read(SampleSeals(limit=3))
-        assert len(all_of_them) == 9
+        assert len(all_of_them) == 13
 
     check(stores, story)
 
 
 def test_new_bytes_come_to_the_place_of_the_old_and_nothing_else_changes(stores: OpenStore) -> None:
     async def story(world: World) -> None:
-        one, two = await sealed_endpoint(world, headers=b"h"), await sealed_endpoint(world, headers=b"h")
+        one, two = [await sealed_endpoint(world, headers=b"h", access=b"a") for _ in range(2)]
         await rotate(world, one, b"second")
         await remember(world, SEALED_ANSWER)
         await remember(world, SEALED_ANSWER, key=b"other")
@@ -115,6 +119,7 @@ def test_new_bytes_come_to_the_place_of_the_old_and_nothing_else_changes(stores:
         places = {
             (KEY.hex(), SEALED_ANSWER): b"\x01new",
             (one, b"h"): b"new h",
+            (one, b"a"): b"new a",
             (one, b"first"): b"new first",
             (one, b"second"): b"new second",
         }
@@ -127,7 +132,7 @@ def test_new_bytes_come_to_the_place_of_the_old_and_nothing_else_changes(stores:
         assert [(secret.created_at, secret.expires_at) for secret in after.secrets] == [
             (secret.created_at, secret.expires_at) for secret in before.secrets
         ]
-        assert after.sealed_headers == b"new h"
+        assert (after.sealed_headers, after.sealed_access) == (b"new h", b"new a")
         assert await record_of(world, two) == other
         answers = {seal.owner: seal.sealed for seal in await every(world) if seal.kind == "answer"}
         assert answers == {KEY.hex(): b"\x01new", b"other".hex(): SEALED_ANSWER}
@@ -137,12 +142,13 @@ def test_new_bytes_come_to_the_place_of_the_old_and_nothing_else_changes(stores:
 
 def test_what_has_changed_meanwhile_is_not_replaced(stores: OpenStore) -> None:
     async def story(world: World) -> None:
-        one = await sealed_endpoint(world, headers=b"h")
+        one = await sealed_endpoint(world, headers=b"h", access=b"a")
         seals = await every(world)
         await world.store.write(SetHeaders(application=world.app, endpoint=one, sealed=b"newer", expected=b"h", now=NOW))
+        await world.store.write(SetAccess(application=world.app, endpoint=one, sealed=b"newest", expected=b"a", now=NOW))
         await world.store.write(ReplaceSeals(changes=tuple((seal, b"again") for seal in seals)))
         after = await record_of(world, one)
-        assert after.sealed_headers == b"newer"
+        assert (after.sealed_headers, after.sealed_access) == (b"newer", b"newest")
         assert [secret.sealed for secret in after.secrets] == [b"again"]
 
     check(stores, story)

@@ -57,6 +57,7 @@ def keys_in_use(folder: Path) -> list[str]:
     with sqlite3.connect(folder / "hookwright.db") as database:
         rows = database.execute(
             "select sealed from endpoint_secrets union all select sealed_headers from endpoints where sealed_headers is not null "
+            "union all select sealed_access from endpoints where sealed_access is not null "
             "union all select answer from idempotency_keys where substr(answer, 1, 1) = x'01'"
         ).fetchall()
     return sorted(Vault.key_of(row[0]) for row in rows)
@@ -268,3 +269,16 @@ def test_doctor_fails_where_a_server_would_not_start(tmp_path: Path, ring: str) 
     assert found["level"] == "fail"
     assert found["found"].startswith("2 of 2 do not open: ")
     assert found["found"].partition(": ")[2] in command(tmp_path, "serve", "--port", "0", ring=ring).err
+
+
+def test_credentials_of_endpoints_are_under_the_new_key_too_and_still_sent(tmp_path: Path) -> None:
+    with Receiver() as receiver:
+        create(tmp_path, OLD, "main", url=receiver.url)
+        with running_server(tmp_path, encryption_keys=OLD) as server:
+            Api(server, server.token).ok("PUT", "/app/acme/endpoint/main/auth", {"kind": "bearer", "token": "abc"})
+        assert command(tmp_path, "reseal", "--json", ring=f"{NEW},{OLD}").value["renewed"] == 3
+        assert keys_in_use(tmp_path) == ["k2"] * 3
+        with running_server(tmp_path, encryption_keys=NEW) as server:
+            Api(server, server.token).ok("POST", "/app/acme/msg", {"eventType": "a.b", "payload": {}})
+            (request,) = receiver.wait_for(1)
+            assert request.header("authorization") == "Bearer abc"

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from hookwright.sender import Failure, Response
-from hookwright.senders.http import tls_context
+from hookwright.senders.identities import tls_context
 from tests.integration.receivers import OK, Connection, answering, receiving, request, sending
 
 

@@ -228,3 +228,24 @@ def test_a_body_in_chunks_of_a_byte_each_is_read_to_the_limit() -> None:
     heads = [b"HTTP/1.1 103 Hints\r\n" + b"a: b\r\n" * MAX_HEADERS + b"\r\n"] * 8
     pieces = itertools.chain(heads, [CHUNKED], itertools.repeat(b"1\r\na\r\n", 65_536), [b"0\r\n\r\n"])
     assert read(pieces, read_limit=65_536) == (Response(200, b"a" * 100, True), True)
+
+
+def test_what_a_handshake_asks_for_is_noted_as_often_as_it_came() -> None:
+    head = b"WebHook-Allowed-Origin: *\r\nwebhook-allowed-rate: 120\r\nWEBHOOK-ALLOWED-ORIGIN: hooks.example\r\nWebHook-Other: 1\r\n"
+    result, _ = read_any_way(START + head + b"Content-Length: 0\r\n\r\n")
+    consent = (("webhook-allowed-origin", "*"), ("webhook-allowed-rate", "120"), ("webhook-allowed-origin", "hooks.example"))
+    assert result == Response(200, b"", False, None, consent)
+
+
+def test_it_is_noted_of_the_answer_and_not_of_what_comes_before_or_after_it() -> None:
+    early = b"HTTP/1.1 103 Early\r\nWebHook-Allowed-Origin: *\r\n\r\n"
+    result, _ = read_any_way(early + CHUNKED + b"0\r\nWebHook-Allowed-Origin: *\r\n\r\n")
+    assert result == Response(200, b"", False)
+
+
+def test_an_answer_may_have_limits_of_its_own_and_the_next_one_has_not() -> None:
+    answers = Answers(10, 5)
+    whole = START + b"Content-Length: 8\r\n\r\n12345678"
+    for most, kept in ((20, Response(200, b"12345678", False)), (None, Response(200, b"12345", True)), (4, Response(200, b"1234", True))):
+        answers.expect(most)
+        assert answers.feed(whole) == kept

@@ -92,6 +92,8 @@ def test_networks_in_the_file_are_texts(tmp_path: Path) -> None:
         ("workers", "2", "a SQLite file has one owner"),
         ("workers", "0", "greater than or equal to 1"),
         ("portal_url", "hooks.example.com", "https://"),
+        ("webhook_origin", "https://hooks.example.com", "a host name"),
+        ("webhook_origin", "hooks..example.com", "a host name"),
         ("header_bytes", "10", "1024"),
     ],
 )

@@ -1,183 +1,321 @@
-"""What tokens mean: claims, capabilities, revocations, and the form of API keys."""
+"""Access tokens over a token endpoint that answers when and what the test says; time is an argument."""
 
-import math
+import asyncio
+import base64
+import json
+from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import parse_qs
 
+import msgspec
 import pytest
 
-from hookwright.domain.credentials import SCOPES, Principal, Revocation
-from hookwright.domain.tokens import (
-    APPLICATION_SCOPES,
-    CAPABILITIES,
-    VIEW,
-    application_scopes,
-    ended,
-    format_key,
-    parse_key,
-    portal_claims,
-    read_claims,
-)
-from hookwright.errors import Unauthenticated
+from hookwright.clock import SystemClock
+from hookwright.domain.access import ClientCredentials
+from hookwright.engine.access import Admission, Entry
+from hookwright.engine.tokens import LIFE, MOST_BYTES, Tokens, read_token, token_request
+from hookwright.sender import Failure, Request, Response
 
-NOW = 1_790_000_000_123
-ORG, APP = "org_23rb8YdGqMT0qIzpgGwdXfHirMu", "app_1srOrx2ZWZBpBUvZwXKQmoEYga2"
-KEY = "key_" + "0" * 26 + "1"
+CLIENT = ClientCredentials("https://login.example/token", "id", "s3cret")
+ENDPOINT = "ep_1"
 
 
-def read(**claims: Any) -> Principal:
-    return read_claims(claims, "fingerprint", NOW)
+class Login:
+    """A token endpoint and a receiver in one: `answers` are those to token requests, in turn, the last one for ever."""
+
+    def __init__(self, *answers: Response | Failure) -> None:
+        self.answers = list(answers)
+        self.asked: list[Request] = []
+        self.delivered: list[Request] = []
+        self.status = 200
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.now = 1000.0
+
+    async def send(self, request: Request) -> Response | Failure:
+        if request.url != CLIENT.token_url:
+            self.delivered.append(request)
+            return Response(self.status, b"", False)
+        self.asked.append(request)
+        await self.gate.wait()
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+    async def close(self) -> None:
+        pass
 
 
-def portal(**more: Any) -> dict[str, Any]:
-    return portal_claims(organization=ORG, application=APP, jti="tok_1", now=NOW, expiry=3600, **more)
+def token(text: str, **more: Any) -> Response:
+    return Response(200, json.dumps({"access_token": text, "token_type": "Bearer", "expires_in": 600} | more).encode(), False)
 
 
-def test_an_organization_may_do_everything() -> None:
-    assert read(sub=ORG).scopes == SCOPES
+def check(login: Login, story: Callable[[Tokens], Awaitable[None]]) -> None:
+    async def run() -> None:
+        await story(Tokens(login, lambda: login.now))
+
+    asyncio.run(run())
 
 
-def test_an_organization_sees_every_event_type() -> None:
-    assert read(sub=ORG).feature_flags is None
+async def ask(tokens: Tokens, endpoint: str = ENDPOINT, client: ClientCredentials = CLIENT) -> str | Failure:
+    return await tokens.token(endpoint, client, 5.0)
 
 
-def test_an_application_token_speaks_for_its_application() -> None:
-    principal = read(**portal())
-    assert (principal.organization, principal.application) == (ORG, APP)
+async def turns(count: int = 5) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
 
 
-def test_an_application_token_without_capabilities_may_do_all_that_one_can() -> None:
-    assert read(**portal()).scopes == APPLICATION_SCOPES
+def test_a_token_is_fetched_once_and_used_until_shortly_before_its_end() -> None:
+    login = Login(token("one"), token("two"))
+
+    async def story(tokens: Tokens) -> None:
+        assert [await ask(tokens) for _ in range(3)] == ["one"] * 3
+        login.now += 539
+        assert await ask(tokens) == "one"
+        login.now += 2  # less than a tenth of its life is left
+        assert await ask(tokens) == "two"
+        assert len(login.asked) == 2
+
+    check(login, story)
 
 
-@pytest.mark.parametrize("scope", ["application:write", "message:write", "event_type:write", "key:write"])
-def test_no_application_token_can_have_what_is_the_organizations(scope: str) -> None:
-    assert scope not in APPLICATION_SCOPES
+def test_of_a_long_life_the_last_minute_is_not_used() -> None:
+    login = Login(token("one", expires_in=7200), token("two"))
+
+    async def story(tokens: Tokens) -> None:
+        await ask(tokens)
+        login.now += 7200 - 61
+        assert await ask(tokens) == "one"
+        login.now += 2
+        assert await ask(tokens) == "two"
+
+    check(login, story)
 
 
-def test_a_read_only_token_only_looks() -> None:
-    assert read(**portal(read_only=True)).scopes == VIEW
+def test_a_token_that_has_no_life_is_used_once() -> None:
+    login = Login(token("one", expires_in=0), token("two", expires_in=-5), token("three"))
+
+    async def story(tokens: Tokens) -> None:
+        assert [await ask(tokens) for _ in range(4)] == ["one", "two", "three", "three"]
+
+    check(login, story)
 
 
-def test_read_only_wins_over_capabilities() -> None:
-    assert application_scopes(["ViewBase", "ManageEndpoint"], read_only=True) == VIEW
+def test_who_needs_a_token_that_is_being_fetched_waits_for_it() -> None:
+    login = Login(token("one"))
+
+    async def story(tokens: Tokens) -> None:
+        login.gate.clear()
+        waiting = [asyncio.create_task(ask(tokens)) for _ in range(50)]
+        await turns()
+        assert len(login.asked) == 1
+        login.gate.set()
+        assert await asyncio.gather(*waiting) == ["one"] * 50
+        assert len(login.asked) == 1
+
+    check(login, story)
 
 
-def test_looking_does_not_show_secrets() -> None:
-    assert "endpoint.secret:read" not in VIEW
+def test_a_failure_is_everybodys_who_waited_and_the_next_one_asks_again() -> None:
+    login = Login(Response(503, b"", False), token("one"))
+
+    async def story(tokens: Tokens) -> None:
+        login.gate.clear()
+        waiting = [asyncio.create_task(ask(tokens)) for _ in range(5)]
+        await turns()
+        login.gate.set()
+        results = await asyncio.gather(*waiting)
+        assert all(isinstance(result, Failure) and "503" in result.detail for result in results)
+        assert len(login.asked) == 1
+        assert await ask(tokens) == "one"
+
+    check(login, story)
 
 
-def test_capabilities_add_up() -> None:
-    assert application_scopes(["ViewBase", "CreateAttempts"], False) == VIEW | {"replay:write"}
+def test_who_is_cancelled_while_fetching_leaves_it_to_the_next() -> None:
+    login = Login(token("one"))
+
+    async def story(tokens: Tokens) -> None:
+        login.gate.clear()
+        first, second = asyncio.create_task(ask(tokens)), asyncio.create_task(ask(tokens))
+        await turns()
+        first.cancel()
+        await turns()
+        assert len(login.asked) == 2
+        login.gate.set()
+        assert await second == "one"
+
+    check(login, story)
 
 
-def test_a_capability_that_nobody_knows_allows_nothing() -> None:
-    assert application_scopes(["Everything"], False) == frozenset()
+def test_each_endpoint_has_a_token_of_its_own_and_waits_for_no_other() -> None:
+    login = Login(token("one"), token("two"), token("three"))
+
+    async def story(tokens: Tokens) -> None:
+        login.gate.clear()
+        waiting = [asyncio.create_task(ask(tokens, endpoint)) for endpoint in ("ep_1", "ep_2")]
+        await turns()
+        assert len(login.asked) == 2
+        login.gate.set()
+        assert await asyncio.gather(*waiting) == ["one", "two"]
+        other = msgspec.structs.replace(CLIENT, client_secret="changed")
+        assert await ask(tokens, "ep_1", other) == "three"
+
+    check(login, story)
 
 
-def test_every_scope_of_every_capability_is_a_scope() -> None:
-    assert frozenset().union(*CAPABILITIES.values()) <= SCOPES
+def test_if_no_new_one_is_to_be_had_the_old_one_is_used_to_its_end() -> None:
+    login = Login(token("one"), Response(500, b"", False))
+
+    async def story(tokens: Tokens) -> None:
+        await ask(tokens)
+        login.now += 599
+        assert [await ask(tokens) for _ in range(3)] == ["one"] * 3
+        assert len(login.asked) == 2
+        login.now += 2
+        assert isinstance(await ask(tokens), Failure)
+
+    check(login, story)
 
 
-def test_capabilities_that_are_no_list_allow_nothing() -> None:
-    assert read(org=ORG, sub=APP, capabilities="ViewBase").scopes == frozenset()
+def test_a_refused_token_is_dropped_once() -> None:
+    login = Login(token("one"), token("two"), token("three"))
+
+    async def story(tokens: Tokens) -> None:
+        await ask(tokens)
+        tokens.refused(ENDPOINT, CLIENT, "one")
+        assert await ask(tokens) == "two"
+        tokens.refused(ENDPOINT, CLIENT, "one")  # an attempt that was under way with the old one
+        tokens.refused(ENDPOINT, CLIENT, "two")
+        assert await ask(tokens) == "two"
+        tokens.taken(ENDPOINT, CLIENT, "two")
+        tokens.refused(ENDPOINT, CLIENT, "two")
+        assert await ask(tokens) == "three"
+
+    check(login, story)
 
 
-def test_flags_of_a_foreign_token_are_read_under_their_older_name() -> None:
-    assert read(org=ORG, sub=APP, feature_flags=["beta"]).feature_flags == frozenset({"beta"})
+def deliver(login: Login, *statuses: int, entry: Entry | None = None, clock: Any = None) -> list[Response | Failure]:
+    """Attempts through the whole of it, one after another."""
+
+    async def run() -> list[Response | Failure]:
+        admission, results = Admission(login, clock or SystemClock()), []
+        for status in statuses:
+            login.status = status
+            request = Request("https://receiver.example/", (("authorization", "mine"), ("X-A", "1")), b"{}", 30.0)
+            results.append(await admission.send(ENDPOINT, entry or Entry(CLIENT, None, None), request))
+        return results
+
+    return asyncio.run(run())
 
 
-def test_a_session_is_kept() -> None:
-    assert read(**portal(session_id="s1")).session_id == "s1"
+def test_a_message_carries_the_token_and_its_whole_deadline() -> None:
+    login = Login(token("one"))
+    assert deliver(login, 200, 204) == [Response(200, b"", False), Response(204, b"", False)]
+    assert [request.headers for request in login.delivered] == [(("X-A", "1"), ("Authorization", "Bearer one"))] * 2
+    assert [request.deadline for request in login.delivered] == [30.0, 30.0]
 
 
-def test_a_token_without_a_jti_is_named_by_its_fingerprint() -> None:
-    assert read(sub=ORG).credential == "jwt_fingerprint"
+def test_a_receiver_that_refuses_everything_makes_us_ask_for_two_tokens_and_no_more() -> None:
+    login = Login(token("one"), token("two"), token("three"))
+    deliver(login, *[401] * 10)
+    assert len(login.asked) == 2
+    assert [dict(request.headers)["Authorization"] for request in login.delivered[:3]] == ["Bearer one", "Bearer two", "Bearer two"]
+
+
+def test_without_a_token_nothing_is_sent_to_the_receiver() -> None:
+    login = Login(Failure("refused", "the connection was refused"))
+    (result,) = deliver(login, 200)
+    assert isinstance(result, Failure)
+    assert "there is no access token" in result.detail
+    assert login.delivered == []
+
+
+def test_an_expired_client_certificate_is_not_shown_to_anybody() -> None:
+    class Later:
+        def now(self) -> int:
+            return 1_800_000_000_000
+
+    login = Login(token("one"))
+    (result,) = deliver(login, 200, entry=Entry(None, None, 1_790_000_000_000), clock=Later())
+    assert isinstance(result, Failure)
+    assert (result.fault, "expired on 2026-09-21" in result.detail) == ("tls", True)
+    assert login.delivered == []
+
+
+def fields_of(request: Request) -> dict[str, list[str]]:
+    return parse_qs(request.body.decode(), strict_parsing=True)
+
+
+def test_a_token_is_asked_for_as_the_rfc_has_it() -> None:
+    client = msgspec.structs.replace(CLIENT, client_id="a:b c", client_secret="ü&=", scopes=("read", "write"), audience="https://api")
+    request = token_request(client, 5.0)
+    headers = dict(request.headers)
+    assert base64.b64decode(headers["Authorization"].removeprefix("Basic ")) == b"a%3Ab+c:%C3%BC%26%3D"
+    assert headers["Content-Type"] == "application/x-www-form-urlencoded"
+    assert fields_of(request) == {"grant_type": ["client_credentials"], "scope": ["read write"], "audience": ["https://api"]}
+    assert (request.method, request.url, request.deadline, request.most) == ("POST", CLIENT.token_url, 5.0, MOST_BYTES)
+
+
+def test_id_and_secret_may_be_in_the_body() -> None:
+    request = token_request(msgspec.structs.replace(CLIENT, in_body=True), 5.0)
+    assert fields_of(request) == {"grant_type": ["client_credentials"], "client_id": ["id"], "client_secret": ["s3cret"]}
+    assert "Authorization" not in dict(request.headers)
 
 
 @pytest.mark.parametrize(
-    "claims",
-    [
-        {},
-        {"sub": 7},
-        {"sub": "user_1"},
-        {"sub": "org_"},
-        {"sub": "org_a b"},
-        {"sub": "org_" + "x" * 300},
-        {"sub": APP},
-        {"sub": APP, "org": "app_x"},
-        {"sub": "app_\0", "org": ORG},
-        {"sub": ORG, "exp": NOW / 1000},
-        {"sub": ORG, "exp": "tomorrow"},
-        {"sub": ORG, "exp": True},
-        {"sub": ORG, "exp": math.nan},
-        {"sub": ORG, "exp": math.inf},
-        {"sub": ORG, "exp": -1},
-        {"sub": ORG, "nbf": NOW / 1000 + 61},
-        {"sub": ORG, "iat": NOW / 1000 + 61},
-    ],
+    ("stated", "life"),
+    [(60, 60), (60.5, 60.5), ("60", 60), (0, 0), (-1, 0), (None, LIFE), (True, LIFE), ("soon", LIFE), ([], LIFE), (10**30, 86_400)],
 )
-def test_claims_that_speak_for_nobody_or_at_another_time_are_refused(claims: dict[str, Any]) -> None:
-    with pytest.raises(Unauthenticated):
-        read(**claims)
+def test_how_long_it_lives_is_believed_within_bounds(stated: object, life: float) -> None:
+    assert read_token(token("one", expires_in=stated)) == ("one", life)
 
 
-def test_a_clock_that_is_a_minute_ahead_is_forgiven() -> None:
-    assert read(sub=ORG, iat=NOW / 1000 + 59, nbf=NOW / 1000 + 59).organization == ORG
+def test_a_token_without_a_type_or_a_life_is_taken() -> None:
+    assert read_token(Response(200, b'{"access_token":"one"}', False)) == ("one", LIFE)
+    assert read_token(token("one", token_type="bearer", expires_in="NaN")) == ("one", LIFE)
 
 
-def revocation(**more: Any) -> Revocation:
-    values: dict[str, Any] = {"organization": ORG, "application": APP, "issued_until": NOW, "effective_at": NOW, "forget_at": NOW * 2}
-    return Revocation(**values | more)
+LIES = [
+    (Response(200, b"", False), "without an `access_token`"),
+    (Response(200, b"<html>", False), "without an `access_token`"),
+    (Response(200, b"[" * 20_000, False), "without an `access_token`"),
+    (Response(200, b"\xff", False), "without an `access_token`"),
+    (Response(200, b'["access_token"]', False), "without an `access_token`"),
+    (Response(200, b'{"access_token":5}', False), "without an `access_token`"),
+    (token(""), "without an `access_token`"),
+    (token("a b"), "without an `access_token`"),
+    (token("a\r\nX-Injected: yes"), "without an `access_token`"),
+    (token("é"), "without an `access_token`"),
+    (token("a" * 8193), "without an `access_token`"),
+    (token("one", token_type="mac"), "another type than Bearer"),
+    (token("one", token_type=5), "another type than Bearer"),
+    (Response(200, b'{"access_token":"one"', True), f"more than {MOST_BYTES} bytes"),
+    (Response(201, token("one").body, False), "answered 201"),
+    (Response(302, b"", False), "answered 302, and redirects are not followed"),
+    (Response(401, b'{"error":"invalid_client","error_description":"s3cret"}', False), "answered 401 (invalid_client)"),
+    (Response(400, b'{"error":"<script>"}', False), "answered 400"),
+    (Response(500, b'{"error":"' + b"a" * 50 + b'"}', False), "answered 500"),
+    (Failure("timeout", "no answer within 5 s"), "did not answer in time"),
+    (Failure("tls", "the server's certificate is not accepted: expired"), "certificate is not accepted"),
+]
 
 
-@pytest.mark.parametrize(
-    ("change", "expected"),
-    [
-        ({}, True),
-        ({"effective_at": NOW + 1}, False),
-        ({"issued_until": NOW - 1}, False),
-        ({"session_id": "s1"}, True),
-        ({"session_id": "s2"}, False),
-        ({"credential": "jwt_tok_1"}, True),
-        ({"credential": "jwt_tok_2"}, False),
-    ],
-)
-def test_a_revocation_ends_the_tokens_it_speaks_of(change: dict[str, Any], expected: bool) -> None:
-    assert (ended(read(**portal(session_id="s1")), [revocation(**change)], NOW) is not None) is expected
+@pytest.mark.parametrize(("answer", "words"), LIES, ids=lambda value: repr(value)[:40])
+def test_what_is_no_token_is_a_failure_in_words_that_quote_nothing(answer: Response | Failure, words: str) -> None:
+    result = read_token(answer)
+    assert isinstance(result, Failure)
+    assert result.detail.endswith(words) or words in result.detail
+    assert not any(text in result.detail for text in ("s3cret", "<", "Injected", "aaaa"))
 
 
-def test_a_token_made_a_millisecond_after_the_end_of_all_is_alive() -> None:
-    later = read(**portal_claims(organization=ORG, application=APP, jti="tok_2", now=NOW + 1, expiry=3600))
-    assert not ended(later, [revocation()], NOW + 2)
+@pytest.mark.parametrize("fault", ["blocked", "refused", "dns", "connection"])
+def test_whether_a_token_url_is_blocked_or_closed_is_one_answer(fault: Any) -> None:
+    result = read_token(Failure(fault, "the very reason"))
+    assert isinstance(result, Failure)
+    assert result.detail.endswith("the token endpoint could not be reached")
 
 
-def test_a_token_made_elsewhere_does_not_outlive_the_end_of_all_because_that_clock_is_ahead() -> None:
-    ahead = read(org=ORG, sub=APP, jti="theirs", iat=NOW / 1000 + 59)
-    assert ended(ahead, [revocation()], NOW + 1)
-
-
-def test_a_token_made_elsewhere_a_minute_after_the_end_of_all_is_alive() -> None:
-    assert not ended(read(org=ORG, sub=APP, jti="theirs", iat=NOW / 1000 + 0.001), [revocation(issued_until=NOW - 60_000)], NOW)
-
-
-def test_of_two_ends_the_logout_is_told() -> None:
-    logout = revocation(credential="jwt_tok_1")
-    assert ended(read(**portal()), [revocation(), logout], NOW) is logout
-
-
-def test_a_key_is_read_as_it_was_written() -> None:
-    text, secret = format_key(KEY, bytes(range(32)))
-    parts = parse_key(text)
-    assert parts is not None
-    assert (parts.id, parts.secret) == (KEY, secret)
-
-
-def test_a_key_with_one_wrong_character_is_none() -> None:
-    text, _ = format_key(KEY, bytes(range(32)))
-    wrong = [text[:at] + ("x" if text[at] != "x" else "y") + text[at + 1 :] for at in range(len(text))]
-    assert [parse_key(candidate) for candidate in wrong] == [None] * len(wrong)
-
-
-@pytest.mark.parametrize("text", ["", "hw_", "hw_a_b_c", "hw_" + "0" * 27 + "_" + "0" * 43 + "_000000\n"])
-def test_what_is_no_key_is_none(text: str) -> None:
-    assert parse_key(text) is None
+def test_our_own_fault_stays_ours() -> None:
+    result = read_token(Failure("dns", "late", ours=True))
+    assert isinstance(result, Failure)
+    assert result.ours

@@ -14,6 +14,7 @@ from hookwright.domain.addresses import Network
 from hookwright.domain.applications import MAX_ENDPOINTS
 from hookwright.domain.endpoints import Endpoint
 from hookwright.domain.names import MAX_CHANNEL, uid_problem
+from hookwright.domain.verification import ChallengeMethod, Verification
 
 MAX_CHANNELS = 10
 MAX_EVENT_TYPES = 1000
@@ -86,6 +87,10 @@ class EndpointUpdate(Input):
     type: Literal["http", "poller"] | None = Field(
         None, description="`poller`: it is read from (see docs/polling.md) and has no url. Said when it is made; http if left out"
     )
+    verification: Verification = Field(
+        "none", description="What its receiver is asked before it gets messages; they are held until it said yes"
+    )
+    challenge_method: ChallengeMethod = Field("GET", description="How a challenge is brought")
 
 
 class EndpointIn(EndpointUpdate):
@@ -108,6 +113,8 @@ class EndpointPatch(Input):
     version: Version = 1
     metadata: Metadata = Field({})
     filter: Filter = None
+    verification: Verification = "none"
+    challenge_method: ChallengeMethod = "GET"
 
 
 class Target(Output):
@@ -131,7 +138,12 @@ class Target(Output):
 
 
 class EndpointOut(Target):
+    """`verification`, `challengeMethod`, `verified`: of endpoints that ask for one."""
+
     metadata: dict[str, str]
+    verification: Verification = Field("none", exclude_if=lambda asked: asked == "none")
+    challenge_method: ChallengeMethod | None = Field(None, exclude_if=lambda method: method is None)
+    verified: bool | None = Field(None, exclude_if=lambda verified: verified is None)
 
 
 class MessageEndpointOut(Target):
@@ -191,7 +203,11 @@ class EventExampleIn(Input):
 
 
 def show(endpoint: Endpoint) -> EndpointOut:
-    return EndpointOut(**show_target(endpoint), metadata=endpoint.metadata)
+    shown = EndpointOut(**show_target(endpoint), metadata=endpoint.metadata)
+    if endpoint.options.verification != "none":
+        shown.verification, shown.verified = endpoint.options.verification, endpoint.verified
+        shown.challenge_method = endpoint.options.challenge_method if endpoint.options.verification == "challenge" else None
+    return shown
 
 
 def show_target(endpoint: Endpoint) -> dict[str, Any]:

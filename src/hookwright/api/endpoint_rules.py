@@ -7,6 +7,7 @@ from hookwright.api.endpoint_models import EndpointRules
 from hookwright.domain.addresses import judge, judge_name
 from hookwright.domain.endpoints import Kind
 from hookwright.domain.urls import check_url
+from hookwright.domain.verification import Verification
 from hookwright.engine.services import Services
 from hookwright.errors import Invalid, Problem
 from hookwright.signing.secrets import parse_signing
@@ -22,7 +23,7 @@ def refuse_all(problems: list[Problem]) -> None:
         raise Invalid(*problems)
 
 
-def check_target(url: str, rules: EndpointRules, problems: list[Problem]) -> str:
+def check_target(url: str, rules: EndpointRules, problems: list[Problem], place: tuple[str, ...] = ("body", "url")) -> str:
     """The URL in its normal form (of no use if there were problems). A host that would never be sent to is refused now.
 
     What a name resolves to is judged when it is sent to, each time: it may change.
@@ -30,11 +31,11 @@ def check_target(url: str, rules: EndpointRules, problems: list[Problem]) -> str
     try:
         normal = check_url(url, https_only=rules.https_only)
     except ValueError as error:
-        problems.append(Problem(("body", "url"), str(error)))
+        problems.append(Problem(place, str(error)))
         return url
     host = urlsplit(normal).hostname or ""
     if (judge if _is_address(host) else judge_name)(host, rules.allow_networks) is not None:
-        problems.append(Problem(("body", "url"), _BLOCKED))
+        problems.append(Problem(place, _BLOCKED))
     return normal
 
 
@@ -79,3 +80,13 @@ async def check_event_types(services: Services, organization: str, names: list[s
     if unknown:
         more = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
         problems.append(Problem(("body", "eventTypes"), f"The following event types don't exist: {', '.join(unknown[:_NAMED])}{more}"))
+
+
+def check_verification(kind: Kind, wanted: Verification, origin: str | None, problems: list[Problem]) -> None:
+    """`origin`: the name by which we ask."""
+    if wanted != "none" and kind == "poller":
+        problems.append(Problem(("body", "verification"), "a poller is read from: there is nobody to be asked"))
+    elif wanted == "options" and origin is None:
+        problems.append(
+            Problem(("body", "verification"), "this installation has no name to ask by: its operator sets HOOKWRIGHT_WEBHOOK_ORIGIN")
+        )

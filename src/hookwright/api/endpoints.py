@@ -17,13 +17,13 @@ from hookwright.api.endpoint_models import (
     EndpointUpdate,
     show,
 )
-from hookwright.api.endpoint_rules import check_event_types, check_kind, check_place, check_secret, refuse_all
+from hookwright.api.endpoint_rules import check_event_types, check_kind, check_place, check_secret, check_verification, refuse_all
 from hookwright.api.errors import documented
 from hookwright.api.idempotency import DOCUMENTED, Answer, answer, once
 from hookwright.api.pages import ListResponse, paged, show_page
 from hookwright.api.races import until_unraced
 from hookwright.api.timestamps import Time
-from hookwright.domain.endpoints import Endpoint, EndpointRecord, Options, SealedSecret
+from hookwright.domain.endpoints import Endpoint, EndpointRecord, Options, SealedSecret, held_until_verified
 from hookwright.domain.filter_rules import check_filter
 from hookwright.domain.headers import check_headers
 from hookwright.domain.pages import PageRequest
@@ -80,6 +80,7 @@ async def _create(request: Request, caller: Caller, body: EndpointIn, *, repeata
     kind = body.type or "http"
     problems = [*check_headers(body.headers or {}), *check_filter(body.filter or {})]
     url = check_place(kind, body.url, rules, problems)
+    check_verification(kind, body.verification, services.handshakes.origin, problems)
     secret = check_secret(body.secret, "secret", problems) if body.secret is not None else generate(entropy.token_bytes)
     await check_event_types(services, application.organization, body.event_types, problems)
     refuse_all(problems)
@@ -96,7 +97,7 @@ async def _create(request: Request, caller: Caller, body: EndpointIn, *, repeata
         **settings | {"options": Options(**settings["options"])},
     )
     sealed = SealedSecret(services.secrets.seal_secret(ident, secret), now)
-    record = EndpointRecord(endpoint, (sealed,), services.secrets.seal_headers(ident, body.headers or {}))
+    record = EndpointRecord(held_until_verified(endpoint), (sealed,), services.secrets.seal_headers(ident, body.headers or {}))
     key = await once(request, caller.principal, now, _created) if repeatable else None
     command = CreateEndpoint(record=record, most=rules.most)
     result = await services.changes.apply(command, application=application.id, once=key)
@@ -115,7 +116,7 @@ async def _replace(services: Services, current: Endpoint, disabled: bool | None,
     options = msgspec.structs.replace(current.options, **settings["options"])
     changed = settings | {"options": options, "updated_at": services.clock.now(), "disabled_reason": reason}
     new = msgspec.structs.replace(current, **changed)
-    command = UpdateEndpoint(endpoint=new, expected=current)
+    command = UpdateEndpoint(endpoint=held_until_verified(new), expected=current)
     return await services.changes.apply(command, application=current.application, endpoint=current.id)
 
 
@@ -198,7 +199,9 @@ async def _checked(request: Request, current: Endpoint, body: EndpointUpdate | E
         check_kind(current.kind, body.type, problems)
     named = isinstance(body, EndpointUpdate) or "url" in body.model_fields_set
     normal = check_place(current.kind, body.url, rules_of(request), problems) if named else None
-    await check_event_types(services_of(request), current.organization, body.event_types, problems)
+    services = services_of(request)
+    check_verification(current.kind, body.verification, services.handshakes.origin, problems)
+    await check_event_types(services, current.organization, body.event_types, problems)
     refuse_all(problems)
     return normal
 

@@ -16,7 +16,7 @@ from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from hookwright.config.mistakes import PREFIX, explain, unknown_variables
-from hookwright.config.values import Age, Database, Networks, Portal, Ring, Schedule
+from hookwright.config.values import Age, Database, Networks, Origin, Portal, Ring, Schedule
 from hookwright.domain.messages import MAX_RETENTION_DAYS
 from hookwright.domain.retries import DEFAULT_SCHEDULE
 from hookwright.errors import ConfigurationError
@@ -276,6 +276,12 @@ class Settings(BaseSettings):
         "url",
         "Base of the addresses that app-portal-access returns.",
         "Taken from the request; set it behind a proxy that changes the name.",
+    )
+    webhook_origin: Origin | None = _option(
+        None,
+        "host name",
+        "The name of this installation, by which receivers are asked whether they allow messages from it (the CloudEvents handshake).",
+        "None: nobody but you knows it, and an endpoint cannot ask for that handshake before it is set.",
     )
 
     @classmethod

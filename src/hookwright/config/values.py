@@ -1,5 +1,6 @@
 """How the values of options are read, from text or from TOML. Each refusal says what would be right, and never repeats a key."""
 
+import re
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -12,6 +13,7 @@ from hookwright.vault import parse_keys
 
 MOST_RETRIES = 100
 LONGEST_RETRY = 30 * 86_400.0
+_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
 
 def _split(value: object) -> object:
@@ -77,6 +79,13 @@ def _portal(value: str) -> str:
     return value.rstrip("/")
 
 
+def _origin(value: str) -> str:
+    name = value.lower().rstrip(".")
+    if len(name) > 253 or not all(_LABEL.fullmatch(label) for label in name.split(".")):
+        raise ValueError("right would be a host name, like hooks.example.com")
+    return name
+
+
 _Comma = PlainSerializer(lambda values: ",".join(f"{each:g}" if isinstance(each, float) else str(each) for each in values), return_type=str)
 
 Database = Annotated[str, AfterValidator(_database)]
@@ -85,3 +94,4 @@ Schedule = Annotated[tuple[float, ...], NoDecode, BeforeValidator(_split), After
 Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks), _Comma]
 Ring = Annotated[SecretStr, AfterValidator(_ring)]
 Portal = Annotated[str, AfterValidator(_portal)]
+Origin = Annotated[str, AfterValidator(_origin)]

@@ -5,16 +5,24 @@ from typing import Any, Literal
 import msgspec
 
 from hookwright.domain.health import Health
+from hookwright.domain.verification import ChallengeMethod, Consent, Verification
 
 MAX_LIVE_SECRETS = 10
 """Old secrets that may still sign beside the current one; one more rotation is refused."""
 
-DisabledReason = Literal["manual", "gone", "failing", "exhausted"]
+DisabledReason = Literal["manual", "gone", "failing", "exhausted", "unverified"]
 Kind = Literal["http", "poller"]
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What few endpoints need: kept as one JSON value, in which what is at its default is left out."""
+    """What few endpoints need: kept as one JSON value, in which what is at its default is left out.
+
+    `consent`: what its receiver said to the `verification` that it asks for.
+    """
+
+    verification: Verification = "none"
+    challenge_method: ChallengeMethod = "GET"
+    consent: Consent | None = None
 
     filter: dict[str, Any] | None = None
     """Which payloads it wants: see `filters`. None for all."""
@@ -25,7 +33,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
 
     A "poller" is read from and never sent to: it has no URL. `event_types` and `channels` are None for "all".
     `disabled_reason` is None while the endpoint is enabled, "manual" when a person disabled it, "gone" when it answered 410,
-    "failing" when it succeeded in nothing for days, "exhausted" when it is ordered and its first message cannot be delivered.
+    "failing" when it succeeded in nothing for days, "exhausted" when it is ordered and its first message cannot be delivered,
+    "unverified" as long as its receiver has not said that it wants messages.
     """
 
     id: str
@@ -50,9 +59,30 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
         return self.disabled_reason is not None
 
     @property
+    def verified(self) -> bool:
+        """Whether its receiver, at the URL that it has, said yes, or is not to be asked."""
+        wanted, consent = self.options.verification, self.options.consent
+        return wanted == "none" or (consent is not None and (consent.url, consent.asked) == (self.url, wanted))
+
+    @property
+    def rate(self) -> float | None:
+        """Messages per second at most: its own number, or what its receiver allows if that is less."""
+        if self.throttle_rate is None or self.options.consent is None or self.options.consent.rate is None:
+            return self.throttle_rate
+        return min(self.throttle_rate, self.options.consent.rate / 60)
+
+    @property
     def direct(self) -> bool:
         """Whether a message may go there at once: enabled, and nobody has to count."""
         return self.disabled_reason is None and self.throttle_rate is None
+
+
+def held_until_verified(endpoint: Endpoint) -> Endpoint:
+    """Disabled as long as it waits for its receiver's yes, and not because of that any more when it has it."""
+    reason = endpoint.disabled_reason
+    if not endpoint.verified:
+        return msgspec.structs.replace(endpoint, disabled_reason=reason or "unverified")
+    return msgspec.structs.replace(endpoint, disabled_reason=None) if reason == "unverified" else endpoint
 
 
 class SealedSecret(msgspec.Struct, frozen=True):

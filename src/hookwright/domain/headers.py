@@ -49,14 +49,14 @@ def check_headers(headers: Mapping[str, str]) -> list[Problem]:
         problems.append(Problem(("body", "headers"), f"more than {MAX_HEADERS} headers"))
     seen: set[str] = set()
     for name, value in headers.items():
-        wrong = _check_name(name) or ("is there twice, in different case" if name.lower() in seen else None) or _check_value(value)
+        wrong = name_problem(name) or ("is there twice, in different case" if name.lower() in seen else None) or value_problem(value)
         if wrong is not None:
             problems.append(Problem(("body", "headers", name[:MAX_NAME_LENGTH]), wrong))
         seen.add(name.lower())
     return problems
 
 
-def _check_name(name: str) -> str | None:
+def name_problem(name: str) -> str | None:
     if len(name) > MAX_NAME_LENGTH or not _TOKEN.fullmatch(name):
         return f"a header's name is 1 to {MAX_NAME_LENGTH} letters, digits or any of !#$%&'*+-.^_`|~"
     lowered = name.lower()
@@ -65,7 +65,7 @@ def _check_name(name: str) -> str | None:
     return None
 
 
-def _check_value(value: str) -> str | None:
+def value_problem(value: str) -> str | None:
     if len(value) > MAX_VALUE_BYTES:
         return f"the value is longer than {MAX_VALUE_BYTES} bytes"
     if not _VALUE.fullmatch(value):

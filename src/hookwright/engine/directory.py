@@ -16,7 +16,10 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
+from hookwright.domain.access import headers_of, merged
 from hookwright.domain.endpoints import Endpoint, EndpointRecord
+from hookwright.domain.verification import REQUEST_ORIGIN
+from hookwright.engine.access import entry_of
 from hookwright.engine.secrets import Secrets
 from hookwright.signing.signatures import Signer, signer
 from hookwright.store import Store
@@ -32,16 +35,21 @@ V = TypeVar("V")
 
 
 class Target:
-    """An endpoint prepared for sending: its opened headers, and signers made once."""
+    """An endpoint prepared for sending: its opened headers (with credentials that never change), what else it asks for (`entry`, None
+    for nothing), and signers made once.
+    """
 
-    __slots__ = ("_current", "_expiring", "application_rate", "endpoint", "headers", "health")
+    __slots__ = ("_current", "_expiring", "application_rate", "endpoint", "entry", "headers", "health")
 
     def __init__(self, record: EndpointRecord, secrets: Secrets) -> None:
-        """Raises VaultError when a secret or the headers do not open."""
+        """Raises VaultError when one of the sealed parts does not open."""
         self.endpoint: Endpoint = record.endpoint
         self.health = record.health
         self.application_rate = record.application_rate
-        self.headers = tuple(secrets.open_headers(record.endpoint.id, record.sealed_headers).items())
+        access = secrets.open_access(record.endpoint.id, record.sealed_access)
+        own = tuple(secrets.open_headers(record.endpoint.id, record.sealed_headers).items())
+        self.headers = merged(own, headers_of(access.auth)) + _origin_of(record.endpoint)
+        self.entry = entry_of(access)
         made = [(secret.expires_at, signer(secrets.open_secret(record.endpoint.id, secret.sealed))) for secret in record.secrets]
         self._current = tuple(made_signer for expires_at, made_signer in made if expires_at is None)
         self._expiring = tuple((expires_at, made_signer) for expires_at, made_signer in made if expires_at is not None)
@@ -51,6 +59,12 @@ class Target:
         if not self._expiring:
             return self._current
         return self._current + tuple(made for expires_at, made in self._expiring if expires_at > now)
+
+
+def _origin_of(endpoint: Endpoint) -> tuple[tuple[str, str], ...]:
+    """Whom the receiver allowed; CloudEvents, HTTP 1.1 Web Hooks, 4.1 wants it said with every message."""
+    consent = endpoint.options.consent
+    return () if consent is None or consent.origin is None else ((REQUEST_ORIGIN, consent.origin),)
 
 
 class Directory:

@@ -336,8 +336,8 @@ class Dispatcher:
     def prepare(self, lane: Lane, target: Target) -> None:
         """Its rates, those of its application and of its recovery."""
         endpoint, rate = target.endpoint, self._healths.rate(target.endpoint.id)
-        if endpoint.throttle_rate is not None:
-            rate = min(rate or math.inf, endpoint.throttle_rate)
+        if endpoint.rate is not None:
+            rate = min(rate or math.inf, endpoint.rate)
         turns: tuple[Turn, ...] = () if rate is None else (Turn(endpoint.id, round(SECOND_US / rate)),)
         if target.application_rate is not None:
             turns += (Turn(endpoint.application, round(SECOND_US / target.application_rate)),)

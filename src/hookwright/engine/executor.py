@@ -16,6 +16,7 @@ from hookwright.domain.deliveries import State
 from hookwright.domain.health import Sign, sign_of
 from hookwright.domain.messages import Content
 from hookwright.domain.retries import RetryPolicy
+from hookwright.engine.access import Admission
 from hookwright.engine.directory import Directory, Target
 from hookwright.engine.jobs import Job
 from hookwright.ids import Minter
@@ -50,10 +51,12 @@ class Tried(msgspec.Struct, frozen=True):
 
 class Executor:
     def __init__(
-        self, *, directory: Directory, sender: Sender, clock: Clock, minter: Minter, rand: Callable[[], float], policy: AttemptPolicy
-    ) -> None:
+        self, *, directory: Directory, sender: Sender, admission: Admission, clock: Clock, minter: Minter, rand: Callable[[], float],
+        policy: AttemptPolicy,
+    ) -> None:  # fmt: skip
+        """`admission`: for endpoints that ask for more than a URL; the path of all others does not wait for it."""
         self._directory, self._sender, self._clock, self._minter = directory, sender, clock, minter
-        self._rand, self._policy = rand, policy
+        self._admission, self._rand, self._policy = admission, rand, policy
 
     async def attempt(self, job: Job, may_send: Callable[[], bool]) -> Tried | None:
         """What to settle; None when the delivery is to be given back untried: its endpoint is disabled or deleted, or
@@ -76,7 +79,10 @@ class Executor:
         last = is_last(trigger=job.delivery.trigger, attempts=job.delivery.attempts + 1, policy=self._policy.retries)
         headers = self._headers(job, target, content, started_at)
         request = Request(target.endpoint.url, headers, content.body, self._policy.deadline, last)
-        result = await self._sender.send(request)
+        if target.entry is None:
+            result = await self._sender.send(request)
+        else:
+            result = await self._admission.send(target.endpoint.id, target.entry, request)
         settlement = self._settle(job, target.endpoint.url, result, started_at, loop.time() - began)
         return self._tried(settlement, result)
 

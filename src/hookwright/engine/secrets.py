@@ -1,9 +1,18 @@
-"""Endpoint secrets, custom headers and answers that show a secret: sealed before they reach the store, opened only for use."""
+"""Endpoint secrets, custom headers, what lets us in and answers that show a secret: sealed before they reach the store, opened only
+for use.
+"""
 
 import json
 
+import msgspec
+
+from hookwright.domain.access import Access
+from hookwright.errors import VaultError
 from hookwright.store.seals import Kind
 from hookwright.vault import Vault
+
+_NOTHING = Access()
+_ACCESS = msgspec.json.Decoder(Access)
 
 
 def context(kind: Kind, owner: str) -> str:
@@ -40,3 +49,16 @@ class Secrets:
             return {}
         headers: dict[str, str] = json.loads(self._vault.open(sealed, context("headers", endpoint)))
         return headers
+
+    def seal_access(self, endpoint: str, access: Access) -> bytes | None:
+        """None if it asks for nothing."""
+        return None if access == _NOTHING else self._vault.seal(msgspec.json.encode(access), context("access", endpoint))
+
+    def open_access(self, endpoint: str, sealed: bytes | None) -> Access:
+        """Raises VaultError, also for what a newer version sealed and this one does not know."""
+        if sealed is None:
+            return _NOTHING
+        try:
+            return _ACCESS.decode(self._vault.open(sealed, context("access", endpoint)))
+        except msgspec.DecodeError as error:
+            raise VaultError("what lets us in at this endpoint is in no form that this version knows") from error

@@ -5,6 +5,7 @@ import msgspec
 from hookwright.clock import Clock
 from hookwright.engine.changes import Changes
 from hookwright.engine.directory import Directory
+from hookwright.engine.handshakes import Handshakes
 from hookwright.engine.herald import Deliverer
 from hookwright.engine.ingest import Ingest
 from hookwright.engine.news import Follower
@@ -25,3 +26,4 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     dispatcher: Deliverer
     replays: Replays
     news: Follower
+    handshakes: Handshakes

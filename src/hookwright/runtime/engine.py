@@ -11,11 +11,13 @@ import msgspec
 from hookwright.clock import Clock, SystemClock, elapsed
 from hookwright.config import Settings
 from hookwright.domain.retries import RetryPolicy
+from hookwright.engine.access import Admission
 from hookwright.engine.bounds import Bounds
 from hookwright.engine.changes import Changes
 from hookwright.engine.directory import Directory
 from hookwright.engine.dispatcher import Dispatcher
 from hookwright.engine.executor import AttemptPolicy, Executor
+from hookwright.engine.handshakes import Handshakes
 from hookwright.engine.healths import HealthPolicy
 from hookwright.engine.herald import Deliverer, Herald
 from hookwright.engine.ingest import Ingest
@@ -60,6 +62,8 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How long messages are kept; None: for ever."""
     delivers: bool = True
     """Or leaves that to others, which needs a lease to be given: there must be others."""
+    origin: str | None = None
+    """The name by which receivers are asked whether they allow messages from us."""
 
 
 @contextlib.asynccontextmanager
@@ -72,6 +76,7 @@ async def run_engine(
     """
     clock, minter = chance.clock, Minter(chance.entropy)
     secrets = Secrets(vault)
+    admission = Admission(sender, clock)
     directory = Directory(store, secrets)
     called = asyncio.Event()
     wakeups = Wakeups(store)
@@ -79,7 +84,9 @@ async def run_engine(
     def deliverer(owner: int) -> Deliverer:
         if not options.delivers:
             return Herald(owner, wakeups)
-        executor = Executor(directory=directory, sender=sender, clock=clock, minter=minter, rand=chance.rand, policy=options.policy)
+        executor = Executor(
+            directory=directory, sender=sender, admission=admission, clock=clock, minter=minter, rand=chance.rand, policy=options.policy
+        )  # fmt: skip
         tell = wakeups.tell if options.lease is not None else lambda endpoint: None
         return Dispatcher(
             store=store, directory=directory, executor=executor, clock=clock, rand=chance.rand, owner=owner, bounds=options.bounds,
@@ -96,6 +103,7 @@ async def run_engine(
             changes=Changes(store, directory, dispatcher, tidy=called.set),
             ingest=Ingest(store=store, dispatcher=dispatcher, clock=clock, minter=minter),
             dispatcher=dispatcher, replays=replays, news=news,
+            handshakes=Handshakes(admission=admission, clock=clock, origin=options.origin, style=options.policy.header_style),
         )  # fmt: skip
         loops = [_begin(janitor.run(), stop)]
         if options.lease is not None:
@@ -183,4 +191,5 @@ def engine_options(settings: Settings) -> EngineOptions:
         lease=settings.lease if settings.on_postgres else None,
         keep_ms=settings.message_retention * DAY_MS or None,
         delivers=settings.role != "api",
+        origin=settings.webhook_origin,
     )

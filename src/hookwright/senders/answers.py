@@ -30,7 +30,9 @@ MAX_FRAMING = 8
 """Bytes beside each byte of a body that may be read, on the average; a chunk of one byte has five."""
 
 _FRAMING = (b"content-length", b"transfer-encoding")
-_NOTED = frozenset({b"retry-after", b"keep-alive", *_FRAMING})
+_CONSENT = (b"webhook-allowed-origin", b"webhook-allowed-rate")
+"""CloudEvents, HTTP 1.1 Web Hooks, 4.2."""
+_NOTED = frozenset({b"retry-after", b"keep-alive", *_FRAMING, *_CONSENT})
 _TIMEOUT = re.compile(rb"(?:^|[\s,;])timeout\s*=\s*\"?([0-9]{1,9})", re.IGNORECASE)
 
 
@@ -45,23 +47,30 @@ class Answers:
     """
 
     __slots__ = (
-        "_body", "_complete", "_fed", "_framed", "_framing_limit", "_headers", "_informational", "_parser", "_read_limit",
-        "_retry_after", "_size", "_status", "_stored_limit", "_unspent", "answered", "kept_seconds", "reusable",
+        "_body", "_complete", "_consent", "_fed", "_framed", "_framing_limit", "_headers", "_informational", "_limits", "_most", "_parser",
+        "_read_limit", "_retry_after", "_size", "_status", "_stored_limit", "_unspent", "answered", "kept_seconds", "reusable",
     )  # fmt: skip
 
     def __init__(self, read_limit: int, stored_limit: int) -> None:
-        self._read_limit, self._stored_limit = read_limit, stored_limit
-        self._framing_limit = MAX_FRAMING * read_limit + (MAX_INFORMATIONAL + 1) * MAX_UNSPENT
+        self._limits = read_limit, stored_limit
+        self._limit(None)
         self.kept_seconds = math.inf
         self._parser = httptools.HttpResponseParser(self)
         self._parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True)
         self.expect()
 
-    def expect(self) -> None:
-        """A request is on its way."""
+    def expect(self, most: int | None = None) -> None:
+        """A request is on its way. `most`: bytes of its answer that are read and kept, instead of both limits."""
+        if most != self._most:
+            self._limit(most)
         self.answered = self.reusable = self._complete = False
         self._informational = self._unspent = self._fed = self._size = 0
         self._body = bytearray()
+
+    def _limit(self, most: int | None) -> None:
+        self._most = most
+        self._read_limit, self._stored_limit = self._limits if most is None else (most, most)
+        self._framing_limit = MAX_FRAMING * self._read_limit + (MAX_INFORMATIONAL + 1) * MAX_UNSPENT
 
     def feed(self, data: bytes) -> Response | Failure | None:
         """The result, as soon as there is one; then nothing more is to be fed before the next `expect`."""
@@ -91,7 +100,8 @@ class Answers:
 
     def _response(self) -> Response:
         size = self._size
-        return Response(self._status, bytes(self._body), size > self._stored_limit or size > self._read_limit, self._retry_after)
+        truncated = size > self._stored_limit or size > self._read_limit
+        return Response(self._status, bytes(self._body), truncated, self._retry_after, self._consent)
 
     # The parser's side
 
@@ -100,6 +110,7 @@ class Answers:
             raise _Stop  # not a byte of it may count as an answer to the next request
         self._headers = 0
         self._retry_after: str | None = None
+        self._consent: tuple[tuple[str, str], ...] = ()
         self._framed = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -115,6 +126,8 @@ class Answers:
             self._framed = True
         elif name == b"keep-alive":
             self.kept_seconds = _relied_on(value)
+        elif name in _CONSENT:
+            self._consent += ((name.decode("latin-1"), value.decode("latin-1")),)
         elif self._retry_after is None:
             self._retry_after = value.decode("latin-1")
 

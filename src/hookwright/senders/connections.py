@@ -9,14 +9,17 @@ count as delivered that nobody has read.
 import asyncio
 from typing import Protocol, cast
 
-from hookwright.sender import Failure, Response
+from hookwright.sender import Failure, Response, TlsIdentity
 from hookwright.senders.answers import Answers
 from hookwright.senders.faults import MALFORMED, UNANSWERED, late, of_break
-from hookwright.senders.requests import Target
 from hookwright.senders.timeouts import Timeouts
 
 _JOINED = 65_536
 """Bodies up to here are copied behind their head, which is cheaper than to write two pieces."""
+
+
+Key = tuple[bool, str, int] | tuple[bool, str, int, TlsIdentity]
+"""Whether by TLS, host, port, and as whom and whom we trust, if that is not for all the same."""
 
 
 class Home(Protocol):
@@ -30,7 +33,7 @@ class Home(Protocol):
 
 
 class Connection(asyncio.Protocol):
-    """`fault`: why it can be used no more, if so. `opened_at` is the loop's time."""
+    """`key`: for what it may be used again. `fault`: why it can be used no more, if so. `opened_at` is the loop's time."""
 
     transport: asyncio.Transport
     _wire: asyncio.Transport
@@ -39,10 +42,10 @@ class Connection(asyncio.Protocol):
     _waiter: asyncio.Future[Response | Failure] | None = None
     _deadlines: Timeouts["Connection"] | None = None
 
-    def __init__(self, target: Target, home: Home, answers: Answers) -> None:
+    def __init__(self, key: Key, home: Home, answers: Answers) -> None:
         self._loop = asyncio.get_running_loop()
         self._home, self._answers = home, answers
-        self.target = target
+        self.key = key
         self.opened_at = self._loop.time()
 
     @property
@@ -55,8 +58,10 @@ class Connection(asyncio.Protocol):
         """For how long after an answer its receiver can be relied on to keep this connection, by its own word."""
         return self._answers.kept_seconds
 
-    async def exchange(self, head: bytes, body: bytes, deadlines: Timeouts["Connection"] | None = None) -> Response | Failure:
-        """Send a request and wait for what comes of it, no longer than `deadlines` do, which call `expire`.
+    async def exchange(
+        self, head: bytes, body: bytes, deadlines: Timeouts["Connection"] | None = None, most: int | None = None
+    ) -> Response | Failure:
+        """Send a request and wait for what comes of it, no longer than `deadlines` do, which call `expire`. `most` as in `Request`.
 
         For a connection without fault that nobody else uses.
         """
@@ -65,7 +70,7 @@ class Connection(asyncio.Protocol):
         self._deadlines = deadlines
         if deadlines is not None:
             deadlines.add(self)
-        self._answers.expect()
+        self._answers.expect(most)
         if len(body) > _JOINED:
             self.transport.writelines((head, body))
         else:

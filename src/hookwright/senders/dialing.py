@@ -12,9 +12,11 @@ import ssl
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from hookwright.sender import TlsIdentity
 from hookwright.senders.connections import Connection
 from hookwright.senders.faults import LATE_CONNECTION, UNREACHABLE, UNUSABLE_URL, Unreached, of_connecting, of_handshake
 from hookwright.senders.guard import Guard
+from hookwright.senders.identities import Contexts
 from hookwright.senders.requests import Target
 
 STAGGER = 0.25
@@ -25,20 +27,21 @@ Make = Callable[[], Connection]
 class Dialer:
     """`timeout`: seconds for connecting and TLS together; a lookup has its own."""
 
-    def __init__(self, guard: Guard, tls: ssl.SSLContext, *, timeout: float) -> None:
+    def __init__(self, guard: Guard, contexts: Contexts, *, timeout: float) -> None:
         self._loop = asyncio.get_running_loop()
         self._guard = guard
-        self._tls = tls
+        self._contexts = contexts
         self._timeout = timeout
 
-    async def dial(self, target: Target, make: Make) -> Connection:
+    async def dial(self, target: Target, make: Make, tls: TlsIdentity | None = None) -> Connection:
         """A connection, made by `make`, over which nothing was sent yet. Raises Unreached."""
         addresses = await self._guard.addresses(target.host)
         try:
             async with asyncio.timeout(self._timeout):
+                context = await self._contexts.of(tls) if target.secure else None
                 connection = await self._reach(addresses, target.port, make)
-                if target.secure:
-                    await self._secure(connection, target.host)
+                if context is not None:
+                    await self._secure(connection, target.host, context)
         except TimeoutError:
             raise Unreached(LATE_CONNECTION) from None
         if connection.fault is not None:
@@ -82,12 +85,12 @@ class Dialer:
             raise
         return connection
 
-    async def _secure(self, connection: Connection, host: str) -> None:
+    async def _secure(self, connection: Connection, host: str, context: ssl.SSLContext) -> None:
         raw = connection.transport
         if raw.is_closing():  # the loops wait for the handshake of a dead connection, and uvloop logs it as its own fault
             raise Unreached(connection.fault or UNREACHABLE)
         try:
-            transport = await self._loop.start_tls(raw, connection, self._tls, server_hostname=host.rstrip("."))
+            transport = await self._loop.start_tls(raw, connection, context, server_hostname=host.rstrip("."))
             if transport is None:  # closed meanwhile
                 raise Unreached(UNREACHABLE)
             connection.transport = transport

@@ -13,7 +13,7 @@ addresses that may be reached, happens once, and ends as a value. Rules:
    goes out over a new connection.
 
 The parts: `requests` writes, `answers` reads, `connections` does one exchange after another, `pool` keeps them, `dialing`
-makes them behind the `guard`, and `faults` has the words.
+makes them behind the `guard`, as whom `identities` says, and `faults` has the words.
 """
 
 import asyncio
@@ -26,6 +26,7 @@ from hookwright.senders.connections import Connection
 from hookwright.senders.dialing import Dialer
 from hookwright.senders.faults import UNUSABLE_URL, Unreached, late, unwritable
 from hookwright.senders.guard import Guard
+from hookwright.senders.identities import Contexts, tls_context
 from hookwright.senders.lookups import Lookup, Lookups, system_lookup
 from hookwright.senders.pool import Pool
 from hookwright.senders.requests import Target, target_of, write_head
@@ -81,18 +82,20 @@ class HttpSender:
         except ValueError as error:
             return unwritable(error)
         pool = self._pool or self._open()
-        connection = None if request.last else pool.take(target)
+        connection = None if request.last else pool.take(target, request.tls)
         if connection is None:
             return await self._connect_and_send(pool, target, head, request)
         deadlines = self._deadlines.get(request.deadline)
-        return await connection.exchange(head, request.body, self._new_deadlines(request.deadline) if deadlines is None else deadlines)
+        if deadlines is None:
+            deadlines = self._new_deadlines(request.deadline)
+        return await connection.exchange(head, request.body, deadlines, request.most)
 
     async def _connect_and_send(self, pool: Pool, target: Target, head: bytes, request: Request) -> Response | Failure:
         connection = None
         try:
             async with asyncio.timeout(request.deadline):
-                connection = await pool.open(target, new=request.last)
-                return await connection.exchange(head, request.body)
+                connection = await pool.open(target, request.tls, new=request.last)
+                return await connection.exchange(head, request.body, most=request.most)
         except Unreached as error:
             return error.failure
         except TimeoutError:
@@ -110,7 +113,7 @@ class HttpSender:
 
     def _open(self) -> Pool:
         self._lookups = Lookups(self._lookup, timeout=self._lookup_timeout)
-        dialer = Dialer(Guard(self._lookups, self._allowed), self._tls, timeout=self._connect_timeout)
+        dialer = Dialer(Guard(self._lookups, self._allowed), Contexts(self._tls), timeout=self._connect_timeout)
         self._pool = Pool(
             dialer, limit=self._connections, keepalive=self._keepalive, max_age=self._max_age,
             read_limit=self._read_limit, stored_limit=self._stored_limit,
@@ -123,11 +126,3 @@ class HttpSender:
         loop = asyncio.get_running_loop()
         deadlines = self._deadlines[seconds] = Timeouts[Connection](loop, seconds, lambda connection: connection.expire(seconds))
         return deadlines
-
-
-def tls_context() -> ssl.SSLContext:
-    """Certificates are verified against the system's roots, TLS 1.2 at least; there is no switch to turn that off."""
-    context = ssl.create_default_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
-    return context

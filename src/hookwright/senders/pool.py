@@ -4,8 +4,9 @@ Duty: sockets are bounded in number whatever hosts there are, nobody waits while
 in turn. Rules:
 
 1. At most `limit` are in use or being made, and as many unused. One request more waits; one unused more is closed.
-2. Connections are kept by scheme, host and port, not by address, so a kept one would outlive a change in DNS for as long
-   as it is busy. None is used for longer than `max_age`: that is the most by which we follow DNS late.
+2. Connections are kept by scheme, host, port and TLS identity: one that was made with an identity is never used for another.
+   Not by address, so a kept one would outlive a change in DNS for as long as it is busy. None is used for longer than
+   `max_age`: that is the most by which we follow DNS late.
 3. An unused one is closed after `keepalive` seconds, and not used so long if its receiver announced to close it sooner. The one
    used last is used next, so that the others come to their end.
 """
@@ -13,14 +14,13 @@ in turn. Rules:
 import asyncio
 from collections import OrderedDict
 
+from hookwright.sender import TlsIdentity
 from hookwright.senders.answers import Answers
-from hookwright.senders.connections import Connection
+from hookwright.senders.connections import Connection, Key
 from hookwright.senders.dialing import Dialer
 from hookwright.senders.faults import CLOSED, Unreached
 from hookwright.senders.requests import Target
 from hookwright.senders.timeouts import Timeouts
-
-Key = tuple[bool, str, int]
 
 
 class Pool:
@@ -39,22 +39,23 @@ class Pool:
         self._open: set[Connection] = set()
         self._closed = False
 
-    def take(self, target: Target) -> Connection | None:
+    def take(self, target: Target, tls: TlsIdentity | None = None) -> Connection | None:
         """An unused connection, if there is one and it is nobody else's turn."""
         if self._in_use >= self._limit:
             return None
-        connection = self._pop(target)
+        connection = self._pop(_key(target, tls))
         if connection is not None:
             self._in_use += 1
         return connection
 
-    async def open(self, target: Target, *, new: bool = False) -> Connection:
+    async def open(self, target: Target, tls: TlsIdentity | None = None, *, new: bool = False) -> Connection:
         """A connection, as soon as there is room for one; not one that was used before if it is to be `new`. Raises Unreached."""
         await self._enter()
         try:
             if self._closed:
                 raise Unreached(CLOSED)
-            return (None if new else self._pop(target)) or await self._make(target)
+            key = _key(target, tls)
+            return (None if new else self._pop(key)) or await self._make(target, tls, key)
         except BaseException:
             self._leave()
             raise
@@ -62,7 +63,7 @@ class Pool:
     def release(self, connection: Connection, *, reusable: bool) -> None:
         if reusable and len(self._kept) < self._limit and self._loop.time() - connection.opened_at <= self._keep_until:
             self._kept.add(connection)
-            self._unused.setdefault(connection.target[:3], []).append(connection)
+            self._unused.setdefault(connection.key, []).append(connection)
         else:
             connection.abort()
         self._leave()
@@ -79,8 +80,7 @@ class Pool:
             connection.fail(CLOSED)
         self._kept.close()
 
-    def _pop(self, target: Target) -> Connection | None:
-        key = target[:3]
+    def _pop(self, key: Key) -> Connection | None:
         while (same := self._unused.get(key)) is not None:
             connection = same.pop()
             if not same:
@@ -91,8 +91,8 @@ class Pool:
             connection.abort()  # the loop was busy when it was due, or the receiver may be closing it just now
         return None
 
-    async def _make(self, target: Target) -> Connection:
-        connection = await self._dialer.dial(target, lambda: Connection(target, self, Answers(self._read_limit, self._stored_limit)))
+    async def _make(self, target: Target, tls: TlsIdentity | None, key: Key) -> Connection:
+        connection = await self._dialer.dial(target, lambda: Connection(key, self, Answers(self._read_limit, self._stored_limit)), tls)
         self._open.add(connection)
         if self._closed:
             connection.fail(CLOSED)
@@ -104,7 +104,7 @@ class Pool:
         connection.abort()
 
     def _take_out(self, connection: Connection) -> None:
-        key = connection.target[:3]
+        key = connection.key
         same = self._unused[key]
         same.remove(connection)
         if not same:
@@ -131,3 +131,7 @@ class Pool:
                 turn.set_result(None)
                 return
         self._in_use -= 1
+
+
+def _key(target: Target, tls: TlsIdentity | None) -> Key:
+    return target[:3] if tls is None else (*target[:3], tls)

@@ -16,7 +16,7 @@ class CreateEndpoint(Command[Endpoint], frozen=True, kw_only=True):
 
 
 class UpdateEndpoint(Command[Endpoint], frozen=True, kw_only=True):
-    """Replace all of it but its id, creation time, secrets and headers. Raises NotFound, Conflict (uid taken).
+    """Replace all of it but its id, creation time and sealed parts. Raises NotFound, Conflict (uid taken).
 
     `expected` is what the new value was computed from: if it is not there any more the answer is Conflict
     (`CHANGED`), and the caller computes again. So a change never undoes another (a 410's disabling, say).
@@ -27,7 +27,7 @@ class UpdateEndpoint(Command[Endpoint], frozen=True, kw_only=True):
 
 
 class DeleteEndpoint(Command[Endpoint], frozen=True, kw_only=True):
-    """Its uid is free again at once, its secrets and headers are gone; its live deliveries are canceled (see `CancelDeliveries`).
+    """Its uid is free again at once, its sealed parts are gone; its live deliveries are canceled (see `CancelDeliveries`).
     Raises NotFound.
     """
 
@@ -42,6 +42,16 @@ class SetHeaders(Command[None], frozen=True, kw_only=True):
     `expected` is what the new value was computed from: if it is not there any more the answer is Conflict
     (`CHANGED`), and the caller computes again.
     """
+
+    application: str
+    endpoint: str
+    sealed: bytes | None
+    expected: bytes | None
+    now: int
+
+
+class SetAccess(Command[None], frozen=True, kw_only=True):
+    """As `SetHeaders`, for what lets us in there."""
 
     application: str
     endpoint: str

@@ -20,6 +20,7 @@ from hookwright.store.endpoints import (
     LoadedApplication,
     LoadEndpoint,
     RotateSecret,
+    SetAccess,
     SetHeaders,
     UpdateEndpoint,
 )
@@ -81,13 +82,22 @@ async def delete(db: Db, command: DeleteEndpoint) -> Endpoint:
 
 @writes(SetHeaders)
 async def set_headers(db: Db, command: SetHeaders) -> None:
+    await _replace_sealed(db, command, SQL.sealed_headers, SQL.set_headers)
+
+
+@writes(SetAccess)
+async def set_access(db: Db, command: SetAccess) -> None:
+    await _replace_sealed(db, command, SQL.sealed_access, SQL.set_access)
+
+
+async def _replace_sealed(db: Db, command: SetHeaders | SetAccess, find: str, replace: str) -> None:
     of = {"application": command.application, "id": command.endpoint}
-    row = await db.first(SQL.sealed_headers, of)
+    row = await db.first(find, of)
     if row is None:
         raise NotFound
     if row[0] != command.expected:
-        raise Conflict("the headers were changed at the same moment by another request; read them and try again", code=CHANGED)
-    await db.run(SQL.set_headers, of | {"sealed": command.sealed, "now": command.now})
+        raise Conflict("this was changed at the same moment by another request; read it and try again", code=CHANGED)
+    await db.run(replace, of | {"sealed": command.sealed, "now": command.now})
 
 
 @writes(RotateSecret)

@@ -10,10 +10,12 @@ update idempotency_keys set answer = :new where key = decode(:owner, 'hex') and 
 
 -- name: sample
 with ends as (
-  (select id, sealed_headers from endpoints where deleted_at is null order by application, id limit :limit)
+  (select id, sealed_headers, sealed_access from endpoints where deleted_at is null order by application, id limit :limit)
   union
-  (select id, sealed_headers from endpoints where deleted_at is null order by application desc, id desc limit :limit)
+  (select id, sealed_headers, sealed_access from endpoints where deleted_at is null order by application desc, id desc limit :limit)
 )
+select 'access', id, 0, sealed_access from ends where sealed_access is not null
+union all
 select 'headers', id, 0, sealed_headers from ends where sealed_headers is not null
 union all
 select 'secret', endpoint, position, sealed from ends join endpoint_secrets on endpoint = id

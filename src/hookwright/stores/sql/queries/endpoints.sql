@@ -95,6 +95,12 @@ select sealed_headers from endpoints where application = :application and id = :
 -- name: set_headers
 update endpoints set sealed_headers = :sealed, updated_at = :now where application = :application and id = :id
 
+-- name: sealed_access
+select sealed_access from endpoints where application = :application and id = :id and deleted_at is null
+
+-- name: set_access
+update endpoints set sealed_access = :sealed, updated_at = :now where application = :application and id = :id
+
 -- name: secrets -- newest first
 select sealed, created_at, expires_at from endpoint_secrets where endpoint = :endpoint order by position desc
 

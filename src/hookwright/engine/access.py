@@ -1,0 +1,78 @@
+"""Requests to endpoints that ask for more than a URL: a client certificate, a CA of their own, an OAuth2 token.
+
+All others go to the sender directly; credentials that never change are among a target's headers.
+"""
+
+import asyncio
+import math
+from datetime import UTC, datetime
+
+import msgspec
+
+from hookwright.clock import Clock
+from hookwright.domain.access import Access, ClientCredentials, merged
+from hookwright.engine.tokens import Tokens
+from hookwright.sender import Failure, Request, Response, Sender, TlsIdentity
+
+LATE = Failure("timeout", "nothing was sent, because the token endpoint took all the time there was")
+NOTICED = 0.05
+"""Seconds: what a token costs that is in memory is less, and the deadline stays the one that all attempts have."""
+UNAUTHORIZED = 401
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """What one endpoint asks for. `expires_at`: when its client certificate does (Unix ms)."""
+
+    credentials: ClientCredentials | None
+    tls: TlsIdentity | None
+    expires_at: int | None
+
+
+def entry_of(access: Access) -> Entry | None:
+    """None when its headers are all there is to it."""
+    credentials = access.auth if isinstance(access.auth, ClientCredentials) else None
+    if access.tls is None:
+        return None if credentials is None else Entry(credentials, None, None)
+    tls = access.tls
+    return Entry(credentials, TlsIdentity(tls.certificate, tls.key, tls.ca), tls.expires_at)
+
+
+class Admission:
+    def __init__(self, sender: Sender, clock: Clock) -> None:
+        self._sender, self._clock = sender, clock
+        self._tokens = Tokens(sender)
+
+    async def send(self, endpoint: str, entry: Entry | None, request: Request) -> Response | Failure:
+        """As the sender would, within the request's deadline. A token that is not to be had is a Failure with its reason."""
+        if entry is None:
+            return await self._sender.send(request)
+        if entry.expires_at is not None and entry.expires_at <= self._clock.now():
+            return _expired(entry.expires_at)
+        request = msgspec.structs.replace(request, tls=entry.tls)
+        if entry.credentials is None:
+            return await self._sender.send(request)
+        return await self._send_with_token(endpoint, entry.credentials, request)
+
+    async def _send_with_token(self, endpoint: str, credentials: ClientCredentials, request: Request) -> Response | Failure:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        token = await self._tokens.token(endpoint, credentials, request.deadline)
+        if isinstance(token, Failure):
+            return token
+        deadline, spent = request.deadline, loop.time() - began
+        if spent > NOTICED:
+            deadline = math.floor((deadline - spent) * 10) / 10  # of which there are few: the sender has one timer for each
+        if deadline <= 0:
+            return LATE
+        headers = merged(request.headers, (("Authorization", f"Bearer {token}"),))
+        result = await self._sender.send(msgspec.structs.replace(request, headers=headers, deadline=deadline))
+        if isinstance(result, Response):
+            heard = self._tokens.refused if result.status == UNAUTHORIZED else self._tokens.taken
+            heard(endpoint, credentials, token)
+        return result
+
+
+def _expired(at: int) -> Failure:
+    return Failure(
+        "tls", f"the client certificate of this endpoint expired on {datetime.fromtimestamp(at / 1000, UTC):%Y-%m-%d}; set another"
+    )

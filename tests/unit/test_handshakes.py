@@ -1,0 +1,79 @@
+"""How many receivers are asked at a time: verifications must not crowd out deliveries, nor one organization's those of another."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from hookwright.clock import SystemClock
+from hookwright.domain.endpoints import Endpoint, EndpointRecord, Options
+from hookwright.engine.access import Admission
+from hookwright.engine.directory import Target
+from hookwright.engine.handshakes import MOST, MOST_EACH, Handshakes, Outcome
+from hookwright.engine.secrets import Secrets
+from hookwright.errors import Conflict
+from hookwright.sender import Failure, Request
+from hookwright.vault import Vault
+
+
+class Nobody:
+    """Answers when it is told to, and then it is not there."""
+
+    def __init__(self) -> None:
+        self.asked: list[Request] = []
+        self.gate = asyncio.Event()
+
+    async def send(self, request: Request) -> Failure:
+        self.asked.append(request)
+        await self.gate.wait()
+        return Failure("refused", "the connection was refused")
+
+    async def close(self) -> None:
+        pass
+
+
+def target(organization: str) -> Target:
+    endpoint = Endpoint(
+        id="ep_1", application="app_1", organization=organization, url="https://receiver.example/", created_at=1, updated_at=1,
+        options=Options(verification="challenge"),
+    )  # fmt: skip
+    return Target(EndpointRecord(endpoint, ()), Secrets(Vault({"k1": bytes(32)}, "k1", bytes)))
+
+
+def check(story: Callable[[Nobody, Handshakes], Awaitable[None]]) -> None:
+    async def run() -> None:
+        nobody, clock = Nobody(), SystemClock()
+        await story(nobody, Handshakes(admission=Admission(nobody, clock), clock=clock, origin=None, style="standard"))
+
+    asyncio.run(run())
+
+
+async def begin(handshakes: Handshakes, organization: str, count: int) -> "list[asyncio.Task[Outcome]]":
+    begun = [asyncio.create_task(handshakes.ask(target(organization))) for _ in range(count)]
+    for _ in range(5):
+        await asyncio.sleep(0)
+    return begun
+
+
+def test_one_organization_has_a_few_at_a_time_and_others_have_theirs() -> None:
+    async def story(nobody: Nobody, handshakes: Handshakes) -> None:
+        under_way = await begin(handshakes, "org_a", MOST_EACH)
+        with pytest.raises(Conflict):
+            await handshakes.ask(target("org_a"))
+        under_way += await begin(handshakes, "org_b", 1)
+        nobody.gate.set()
+        assert {outcome.detail for outcome in await asyncio.gather(*under_way)} == {"no answer came from the endpoint"}
+        assert (await handshakes.ask(target("org_a"))).consent is None
+
+    check(story)
+
+
+def test_all_together_have_no_more_than_so_many_and_the_others_wait() -> None:
+    async def story(nobody: Nobody, handshakes: Handshakes) -> None:
+        under_way = [task for number in range(MOST) for task in await begin(handshakes, f"org_{number}", 2)]
+        assert len(nobody.asked) == MOST
+        nobody.gate.set()
+        await asyncio.gather(*under_way)
+        assert len(nobody.asked) == 2 * MOST
+
+    check(story)
