@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Five retries, 50 ms apart."""
     folder = tmp_path_factory.mktemp("e2e")
-    with running_server(folder, retry_schedule="0.05,0.05,0.05,0.05,0.05", retry_jitter=0, log_level="error") as started:
+    with running_server(folder, retry_schedule="0.05,0.05,0.05,0.05,0.05", retry_jitter=0, breaker_pause=0.05, log_level="error") as started:
         yield started
 
 
