@@ -53,7 +53,9 @@ def seeded(server: Server) -> Iterator[Seeded]:
         app = api.app(uid="unique-app-identifier")["id"]
         schemas = {"1": {"type": "object", "examples": [{"n": 1}]}}
         api.ok("POST", "/event-type", {"name": "user.signup", "description": "d", "schemas": schemas})
-        endpoint = api.ok("POST", f"/app/{app}/endpoint", {"url": receiver.url, "uid": "unique-endpoint-identifier"})["id"]
+        endpoint = "unique-endpoint-identifier"  # of an operational endpoint, too
+        for path in (f"/app/{app}/endpoint", "/operational-webhook/endpoint"):
+            api.ok("POST", path, {"url": receiver.url, "uid": endpoint})
         poller = api.ok("POST", f"/app/{app}/endpoint", {"type": "poller"})["id"]
         body = {"eventType": "user.signup", "payload": {}, "eventId": "unique-message-identifier"}
         message = api.ok("POST", f"/app/{app}/msg", body)["id"]

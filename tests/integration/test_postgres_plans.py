@@ -3,8 +3,11 @@
 import asyncio
 from typing import Any
 
+import msgspec
 import pytest
 
+from hookwright.domain.notices import AttemptKind
+from hookwright.store.deliveries import Settle
 from hookwright.store.nodes import OpenNode
 from hookwright.stores.postgres import deliveries, messages
 from hookwright.stores.postgres.connections import Address, Line
@@ -40,7 +43,8 @@ def test_a_connection_is_made_ready_and_what_is_served_with_is_connected_from_th
     asyncio.run(story(database))
 
 
-def test_what_was_planned_while_nothing_was_waiting_reads_no_table_as_a_whole(database: str) -> None:
+@pytest.mark.parametrize("notice", [None, "message.attempt.recovered"])
+def test_what_was_planned_while_nothing_was_waiting_reads_no_table_as_a_whole(database: str, notice: AttemptKind | None) -> None:
     async def story(url: str) -> None:
         async with open_store(url, now=NOW) as store:
             world = World(store)
@@ -50,7 +54,8 @@ def test_what_was_planned_while_nothing_was_waiting_reads_no_table_as_a_whole(da
             await messages.make_ready(connection)
             await deliveries.make_ready(connection)
             await messages.create(connection, [Asked(one) for one in group])
-            assert await deliveries.settle(connection, settled(group)) == [True] * len(group)
+            results = [msgspec.structs.replace(one, notice=notice) for one in settled(group).settlements]
+            assert await deliveries.settle(connection, Settle(settlements=tuple(results))) == [True] * len(group)
             assert not await connection.fetch(READ_WHOLE)
             await connection.close()
 

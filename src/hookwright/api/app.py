@@ -29,6 +29,9 @@ from hookwright.api import (
     message_batch,
     message_create,
     messages,
+    operational_endpoints,
+    operational_headers,
+    operational_secrets,
     pollers,
     replays,
 )
@@ -56,6 +59,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     replays.router,
     authentication.router,
     api_keys.router,
+    operational_endpoints.router,
+    operational_headers.router,
+    operational_secrets.router,
     health.router,
 )
 

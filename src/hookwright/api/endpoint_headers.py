@@ -29,10 +29,7 @@ async def record_for(services: Services, application: str, ref: str) -> Endpoint
     return record
 
 
-@router.get(_PATH, operation_id="v1.endpoint.get-headers", summary="Get Endpoint Headers", response_model=EndpointHeadersOut)
-async def get(request: Request, caller: Annotated[Caller, App("endpoint:read")], endpoint_id: EndpointId) -> Any:
-    services = services_of(request)
-    record = await record_for(services, caller.application.id, endpoint_id)
+def show_headers(services: Services, record: EndpointRecord) -> EndpointHeadersOut:
     headers = services.secrets.open_headers(record.endpoint.id, record.sealed_headers)
     return EndpointHeadersOut(
         headers={name: value for name, value in headers.items() if not is_sensitive(name)},
@@ -40,11 +37,17 @@ async def get(request: Request, caller: Annotated[Caller, App("endpoint:read")],
     )
 
 
+@router.get(_PATH, operation_id="v1.endpoint.get-headers", summary="Get Endpoint Headers", response_model=EndpointHeadersOut)
+async def get(request: Request, caller: Annotated[Caller, App("endpoint:read")], endpoint_id: EndpointId) -> Any:
+    services = services_of(request)
+    return show_headers(services, await record_for(services, caller.application.id, endpoint_id))
+
+
 @router.put(_PATH, operation_id="v1.endpoint.update-headers", summary="Update Endpoint Headers", status_code=204)
 async def update(
     request: Request, caller: Annotated[Caller, App("endpoint:write")], endpoint_id: EndpointId, body: EndpointHeadersIn
 ) -> None:
-    await _change(services_of(request), caller.application.id, endpoint_id, lambda _: body.headers)
+    await change_headers(services_of(request), caller.application.id, endpoint_id, lambda _: body.headers)
 
 
 @router.patch(_PATH, operation_id="v1.endpoint.patch-headers", summary="Patch Endpoint Headers", status_code=204)
@@ -53,7 +56,7 @@ async def patch(
 ) -> None:
     """What results is judged as a whole, so that no sequence of patches ends where one request could not."""
     changes = body.headers | dict.fromkeys(body.delete_headers or ())
-    await _change(services_of(request), caller.application.id, endpoint_id, lambda headers: patched(headers, changes))
+    await change_headers(services_of(request), caller.application.id, endpoint_id, lambda headers: patched(headers, changes))
 
 
 def patched(headers: dict[str, str], changes: dict[str, str | None]) -> dict[str, str]:
@@ -63,7 +66,7 @@ def patched(headers: dict[str, str], changes: dict[str, str | None]) -> dict[str
     return kept | {name: value for name, value in changes.items() if value is not None}
 
 
-async def _change(services: Services, application: str, ref: str, compute: Callable[[dict[str, str]], dict[str, str]]) -> None:
+async def change_headers(services: Services, application: str, ref: str, compute: Callable[[dict[str, str]], dict[str, str]]) -> None:
     """Compute the new headers from those that are there, again if they change at the same moment. Raises Invalid, NotFound."""
 
     async def attempt() -> None:

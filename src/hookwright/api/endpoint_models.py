@@ -53,7 +53,7 @@ def _asking(filter: dict[str, Any] | None) -> dict[str, Any] | None:
     return filter or None
 
 
-_EVENT_TYPE_NAMES = AliasChoices("eventTypes", "filterTypes")
+EVENT_TYPE_NAMES = AliasChoices("eventTypes", "filterTypes")
 Channel = Annotated[Name, Field(max_length=MAX_CHANNEL)]
 EventTypes = Annotated[
     list[Name], AfterValidator(_some), Field(max_length=MAX_EVENT_TYPES, json_schema_extra={"minItems": 1}, examples=[["user.signup"]])
@@ -78,7 +78,7 @@ class EndpointUpdate(Input):
     description: Description = ""
     uid: Uid | None = Field(None, description="A name of your own for the endpoint")
     disabled: bool = False
-    event_types: EventTypes | None = Field(None, validation_alias=_EVENT_TYPE_NAMES, description="Null for every event type")
+    event_types: EventTypes | None = Field(None, validation_alias=EVENT_TYPE_NAMES, description="Null for every event type")
     channels: Channels | None = Field(None, description="Null for every channel")
     throttle_rate: Rate | None = Field(None, validation_alias=RATE_NAMES)
     version: Version = 1
@@ -107,7 +107,7 @@ class EndpointPatch(Input):
     description: Description = ""
     uid: Uid | None = None
     disabled: bool = False
-    event_types: EventTypes | None = Field(None, validation_alias=_EVENT_TYPE_NAMES)
+    event_types: EventTypes | None = Field(None, validation_alias=EVENT_TYPE_NAMES)
     channels: Channels | None = None
     throttle_rate: Rate | None = Field(None, validation_alias=RATE_NAMES)
     version: Version = 1

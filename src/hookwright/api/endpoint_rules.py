@@ -1,6 +1,7 @@
 """What an endpoint may be, beyond the shape of its fields: each check adds to a list of problems, told all at once."""
 
 import ipaddress
+from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
 from hookwright.api.endpoint_models import EndpointRules
@@ -13,6 +14,8 @@ from hookwright.errors import Invalid, Problem
 from hookwright.signing.secrets import parse_signing
 from hookwright.store.event_types import UnknownEventTypes
 
+CheckNames = Callable[[Services, str, list[str] | None, list[Problem]], Awaitable[None]]
+"""Adds what is wrong with the names of event types, in an organization."""
 _NAMED = 10
 _BLOCKED = "requests to this address are blocked; the operator of this server can open networks (HOOKWRIGHT_ALLOW_NETWORKS)"
 

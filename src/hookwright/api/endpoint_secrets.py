@@ -24,13 +24,13 @@ router = APIRouter(tags=["Endpoint"], responses=documented())
 _MAKE = {"hmac": generate, "ed25519": generate_asymmetric}
 
 
-async def _current(services: Services, application: str, ref: str) -> tuple[str, Secret]:
+async def current_secret(services: Services, application: str, ref: str) -> tuple[str, Secret]:
     """The endpoint's id and its current secret. Raises NotFound."""
     record = await record_for(services, application, ref)
     return record.endpoint.id, parse(services.secrets.open_secret(record.endpoint.id, record.secrets[0].sealed))
 
 
-def _show(secret: Secret) -> EndpointSecretOut:
+def show_secret(secret: Secret) -> EndpointSecretOut:
     """Of an Ed25519 secret only the public half ever leaves."""
     return EndpointSecretOut(key=secret.text if secret.kind == "hmac" else secret.public_text)
 
@@ -38,7 +38,7 @@ def _show(secret: Secret) -> EndpointSecretOut:
 @router.get(PATH + "/secret", operation_id="v1.endpoint.get-secret", summary="Get Endpoint Secret", response_model=EndpointSecretOut)
 async def get(request: Request, caller: Annotated[Caller, App("endpoint.secret:read")], endpoint_id: EndpointId) -> Any:
     """The current one."""
-    return _show((await _current(services_of(request), caller.application.id, endpoint_id))[1])
+    return show_secret((await current_secret(services_of(request), caller.application.id, endpoint_id))[1])
 
 
 @router.post(
@@ -59,8 +59,19 @@ async def rotate(
     The answer is the new secret: clients from version 2 on read it. For a repetition of the request it is kept sealed.
     """
     services, application = services_of(request), caller.application.id
+    command, secret = await rotation(services, application, endpoint_id, body)
+    packed = Answer.pack(200, show_secret(secret))
+    key: Once[None] | None = sealed(await once(request, caller.principal, command.now, lambda _: packed), services.secrets)
+    kept: Remembered | None = await services.changes.apply(command, application=application, endpoint=command.endpoint, once=key)
+    if key is None or kept is None:
+        return Answer.response(packed, replayed=False)
+    return Answer.response(services.secrets.open_answer(key.key, kept.answer), replayed=True)
+
+
+async def rotation(services: Services, application: str, ref: str, body: EndpointSecretRotateIn | None) -> tuple[RotateSecret, Secret]:
+    """What carries out the request, and the new secret. Raises Invalid, NotFound."""
     body = body or EndpointSecretRotateIn.model_validate({})
-    endpoint, old = await _current(services, application, endpoint_id)
+    endpoint, old = await current_secret(services, application, ref)
     secret = _chosen(body.key) if body.key is not None else parse(_MAKE[old.kind](entropy.token_bytes))
     now = services.clock.now()
     grace = DEFAULT_GRACE_S if body.grace_period_seconds is None else body.grace_period_seconds
@@ -72,12 +83,7 @@ async def rotate(
         now=now,
         most=MAX_LIVE_SECRETS,
     )
-    packed = Answer.pack(200, _show(secret))
-    key: Once[None] | None = sealed(await once(request, caller.principal, now, lambda _: packed), services.secrets)
-    kept: Remembered | None = await services.changes.apply(command, application=application, endpoint=endpoint, once=key)
-    if key is None or kept is None:
-        return Answer.response(packed, replayed=False)
-    return Answer.response(services.secrets.open_answer(key.key, kept.answer), replayed=True)
+    return command, secret
 
 
 def _chosen(text: str) -> Secret:

@@ -1,6 +1,7 @@
 """Endpoints: where an application's messages go."""
 
 import secrets as entropy
+from collections.abc import Callable
 from typing import Annotated, Any, cast
 
 import msgspec
@@ -17,9 +18,18 @@ from hookwright.api.endpoint_models import (
     EndpointUpdate,
     show,
 )
-from hookwright.api.endpoint_rules import check_event_types, check_kind, check_place, check_secret, check_verification, refuse_all
+from hookwright.api.endpoint_rules import (
+    CheckNames,
+    check_event_types,
+    check_kind,
+    check_place,
+    check_secret,
+    check_verification,
+    refuse_all,
+)
 from hookwright.api.errors import documented
 from hookwright.api.idempotency import DOCUMENTED, Answer, answer, once
+from hookwright.api.models import Input
 from hookwright.api.pages import ListResponse, paged, show_page
 from hookwright.api.races import until_unraced
 from hookwright.api.timestamps import Time
@@ -39,10 +49,15 @@ HOUR = 3_600_000
 DEFAULT_STATS_HOURS = 28 * 24
 _OPTIONS = frozenset(Options.__struct_fields__)
 EndpointId = Annotated[str, Path(description="The endpoint's id or uid", examples=["unique-endpoint-identifier"])]
+Pack = Callable[[Endpoint], bytes]
 
 
 def rules_of(request: Request) -> EndpointRules:
     return cast(EndpointRules, request.app.state.options.endpoints)
+
+
+def pack_new(endpoint: Endpoint) -> bytes:
+    return Answer.pack(201, show(endpoint))
 
 
 async def endpoint_for(services: Services, application: str, ref: str, *, deleted: bool = False) -> Endpoint:
@@ -61,7 +76,7 @@ async def receiver_for(services: Services, application: str, ref: str) -> Endpoi
     return endpoint
 
 
-def _settings(body: EndpointUpdate | EndpointPatch, url: str | None, *, unset: bool) -> dict[str, Any]:
+def settings_of(body: Input, url: str | None, *, unset: bool) -> dict[str, Any]:
     """The fields of an Endpoint that the body names; with `unset` also those that it leaves to their default.
 
     `options` among them is a mapping of those of its Options.
@@ -74,18 +89,26 @@ def _settings(body: EndpointUpdate | EndpointPatch, url: str | None, *, unset: b
     return given if url is None else given | {"url": url}
 
 
-async def _create(request: Request, caller: Caller, body: EndpointIn, *, repeatable: bool) -> Response:
-    """Everything that is wrong is told at once, before anything is stored."""
+async def create_endpoint(
+    request: Request,
+    caller: Caller,
+    body: EndpointIn,
+    *,
+    repeatable: bool,
+    check_names: CheckNames = check_event_types,
+    pack: Pack = pack_new,
+) -> Response:
+    """Everything that is wrong is told at once, before anything is stored. `check_names`: which event types there are."""
     services, rules, application = services_of(request), rules_of(request), caller.application
     kind = body.type or "http"
     problems = [*check_headers(body.headers or {}), *check_filter(body.filter or {})]
     url = check_place(kind, body.url, rules, problems)
     check_verification(kind, body.verification, services.handshakes.origin, problems)
     secret = check_secret(body.secret, "secret", problems) if body.secret is not None else generate(entropy.token_bytes)
-    await check_event_types(services, application.organization, body.event_types, problems)
+    await check_names(services, application.organization, body.event_types, problems)
     refuse_all(problems)
     ident, now = services.minter.mint_timed("ep", services.clock.now())
-    settings = _settings(body, url, unset=True)
+    settings = settings_of(body, url, unset=True)
     endpoint = Endpoint(
         id=ident,
         application=application.id,
@@ -98,17 +121,13 @@ async def _create(request: Request, caller: Caller, body: EndpointIn, *, repeata
     )
     sealed = SealedSecret(services.secrets.seal_secret(ident, secret), now)
     record = EndpointRecord(held_until_verified(endpoint), (sealed,), services.secrets.seal_headers(ident, body.headers or {}))
-    key = await once(request, caller.principal, now, _created) if repeatable else None
+    key = await once(request, caller.principal, now, pack) if repeatable else None
     command = CreateEndpoint(record=record, most=rules.most)
     result = await services.changes.apply(command, application=application.id, once=key)
-    return answer(result, _created)
+    return answer(result, pack)
 
 
-def _created(endpoint: Endpoint) -> bytes:
-    return Answer.pack(201, show(endpoint))
-
-
-async def _replace(services: Services, current: Endpoint, disabled: bool | None, settings: dict[str, Any]) -> Endpoint:
+async def replace(services: Services, current: Endpoint, disabled: bool | None, settings: dict[str, Any]) -> Endpoint:
     """Raises Conflict `CHANGED` when `current` is not what is stored any more."""
     reason = current.disabled_reason
     if disabled is not None:
@@ -141,7 +160,7 @@ async def list_endpoints(
     openapi_extra=DOCUMENTED,
 )
 async def create(request: Request, caller: Annotated[Caller, App("endpoint:write")], body: EndpointIn) -> Response:
-    return await _create(request, caller, body, repeatable=True)
+    return await create_endpoint(request, caller, body, repeatable=True)
 
 
 @router.get(PATH, operation_id="v1.endpoint.get", summary="Get Endpoint", response_model=EndpointOut)
@@ -167,11 +186,11 @@ async def update(
         current = await services.store.read(FindEndpoint(application=caller.application.id, ref=endpoint_id))
         if current is None:
             new = EndpointIn.model_construct(**dict(body), secret=None, headers=None)
-            return await _create(request, caller, new, repeatable=False)
+            return await create_endpoint(request, caller, new, repeatable=False)
         if url is None:
             url = await _checked(request, current, body)
-            settings = _settings(body, url, unset=True)
-        updated = await _replace(services, current, body.disabled, settings)
+            settings = settings_of(body, url, unset=True)
+        updated = await replace(services, current, body.disabled, settings)
         return answer(updated, lambda endpoint: Answer.pack(200, show(endpoint)))
 
     return await until_unraced(attempt)
@@ -183,11 +202,11 @@ async def patch(request: Request, caller: Annotated[Caller, App("endpoint:write"
     services = services_of(request)
     given = body.model_fields_set
     url = await _checked(request, await endpoint_for(services, caller.application.id, endpoint_id), body)
-    settings = _settings(body, url, unset=False)
+    settings = settings_of(body, url, unset=False)
 
     async def attempt() -> EndpointOut:
         current = await endpoint_for(services, caller.application.id, endpoint_id)
-        return show(await _replace(services, current, body.disabled if "disabled" in given else None, settings))
+        return show(await replace(services, current, body.disabled if "disabled" in given else None, settings))
 
     return await until_unraced(attempt)
 

@@ -5,32 +5,22 @@ What is finer than a millisecond is cut off. A time without a zone is refused: i
 """
 
 import re
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from datetime import datetime, timedelta
 from typing import Annotated
 
 from pydantic import BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
+
+from hookwright.domain.times import EPOCH
+from hookwright.domain.times import rfc3339 as rfc3339
 
 _TEXT = re.compile(
     r"(?P<date>\d{4}-\d\d-\d\d)[Tt ](?P<time>\d\d:\d\d:\d\d)(?:\.(?P<fraction>\d{1,18}))?"
     r" ?(?P<zone>[Zz]|UTC|(?P<sign>[+\- ])(?P<hours>\d\d):(?P<minutes>\d\d))",
     re.ASCII,
 )
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 EXAMPLE = "2026-01-31T12:00:00Z"
-
-
-def rfc3339(at: int) -> str:
-    """Unix ms as RFC 3339 text in UTC, always with three digits of milliseconds."""
-    seconds, milliseconds = divmod(at, 1000)
-    return f"{_second(seconds)}.{milliseconds:03d}Z"
-
-
-@lru_cache(maxsize=1024)
-def _second(seconds: int) -> str:
-    return (_EPOCH + timedelta(seconds=seconds)).isoformat()[:19]
 
 
 def parse_time(text: str) -> int:
@@ -48,7 +38,7 @@ def parse_time(text: str) -> int:
             moment += offset if found["sign"] == "-" else -offset
     except (ValueError, OverflowError):
         raise ValueError(f"names a day or an hour that does not exist; for example {EXAMPLE}") from None
-    return (moment - _EPOCH) // _MILLISECOND + int((found["fraction"] or "").ljust(3, "0")[:3])
+    return (moment - EPOCH) // _MILLISECOND + int((found["fraction"] or "").ljust(3, "0")[:3])
 
 
 def _part(digits: str, below: int) -> int:

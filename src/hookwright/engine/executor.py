@@ -15,6 +15,7 @@ from hookwright.domain.decisions import Decision, Delivered, GiveUp, RetryAt, de
 from hookwright.domain.deliveries import State
 from hookwright.domain.health import Sign, sign_of
 from hookwright.domain.messages import Content
+from hookwright.domain.notices import kind_of
 from hookwright.domain.retries import RetryPolicy
 from hookwright.engine.access import Admission
 from hookwright.engine.directory import Directory, Target
@@ -143,5 +144,5 @@ def _settlement(job: Job, attempt: Attempt, decision: Decision, now: int) -> Set
             state, due_at, disable = State.FAIL, None, decision.disable
     return Settlement(
         key=job.delivery.key, fence=job.delivery.fence, attempt=attempt, state=state, due_at=due_at, disable=disable,
-        created_at=job.delivery.created_at, now=now,
+        notice=kind_of(decision, attempt.trigger, attempt.number), created_at=job.delivery.created_at, now=now,
     )  # fmt: skip

@@ -24,6 +24,7 @@ from hookwright.engine.ingest import Ingest
 from hookwright.engine.janitor import Janitor
 from hookwright.engine.membership import Membership
 from hookwright.engine.news import Follower
+from hookwright.engine.notices import Notices
 from hookwright.engine.replays import Replays
 from hookwright.engine.secrets import Secrets
 from hookwright.engine.services import Services
@@ -98,14 +99,17 @@ async def run_engine(
         replays = Replays(store=store, dispatcher=dispatcher, clock=clock, minter=minter, begin=called.set)
         janitor = Janitor(store=store, dispatcher=dispatcher, replays=replays, clock=clock, called=called, keep_ms=options.keep_ms)
         news = Follower(store=store, directory=directory, dispatcher=dispatcher)
+        ingest = Ingest(store=store, dispatcher=dispatcher, clock=clock, minter=minter)
         services = Services(
             store=store, clock=clock, minter=minter, secrets=secrets, directory=directory,
             changes=Changes(store, directory, dispatcher, tidy=called.set),
-            ingest=Ingest(store=store, dispatcher=dispatcher, clock=clock, minter=minter),
+            ingest=ingest,
             dispatcher=dispatcher, replays=replays, news=news,
             handshakes=Handshakes(admission=admission, clock=clock, origin=options.origin, style=options.policy.header_style),
         )  # fmt: skip
         loops = [_begin(janitor.run(), stop)]
+        if options.delivers:
+            loops.append(_begin(Notices(store=store, ingest=ingest).run(), stop))
         if options.lease is not None:
             listener = Listener(store, wake=dispatcher.wake if options.delivers else None, look=dispatcher.look_on, news=news.call)
             loops += [_begin(loop, stop) for loop in (news.run(), wakeups.speak(), listener.listen())]

@@ -5,6 +5,7 @@ import msgspec
 from hookwright.domain.attempts import Attempt
 from hookwright.domain.deliveries import Delivery, Fence, Key, State, Trigger
 from hookwright.domain.messages import Content, Message
+from hookwright.domain.notices import AttemptKind
 from hookwright.store import Command, Query
 
 
@@ -78,7 +79,8 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     """The end of one attempt: its record and what becomes of the delivery.
 
     `state` is SUCCESS or FAIL (final), or PENDING with `due_at`; CANCELED without an attempt when the content is gone.
-    `disable` also disables the endpoint (410). `created_at` is the message's: counters go by it.
+    `disable` also disables the endpoint (410). `created_at` is the message's: counters go by it. `notice`: what is to be told
+    of the attempt, if the organization has operational endpoints.
     """
 
     key: Key
@@ -87,6 +89,7 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     state: State
     due_at: int | None = None
     disable: bool = False
+    notice: AttemptKind | None = None
     created_at: int
     now: int
 

@@ -31,20 +31,22 @@ _PRIOR = (
 _json = msgspec.json.Encoder()
 
 
-def _settle_form(*, prior: str, replayed: str) -> Prepared:
-    return prepare(str(SQL.settle).replace("{prior}", prior).replace("{replayed}", replayed))
+def _settle_form(*, prior: str, replayed: str, told: str = "") -> Prepared:
+    return prepare(str(SQL.settle).replace("{prior}", prior).replace("{replayed}", replayed).replace("{told}", told))
 
 
-_FIRST = _settle_form(prior="cast(null as smallint)", replayed="not d.replayed")
-"""For messages of one round: nothing ended before, so nothing is looked up in the many partitions of what has ended."""
-_REPLAYED = _settle_form(prior=_PRIOR, replayed="d.replayed")
+_PRIORS = (("cast(null as smallint)", "not d.replayed"), (_PRIOR, "d.replayed"))
+"""Of messages of one round nothing ended before, so nothing is looked up in the many partitions of what has ended; and of others."""
+_FORMS = tuple(_settle_form(prior=prior, replayed=replayed) for prior, replayed in _PRIORS)
+_TELLING = tuple(_settle_form(prior=prior, replayed=replayed, told=SQL.told) for prior, replayed in _PRIORS)
+"""Where an attempt is to be told of; most groups have none, and are written by the others."""
 
 
 async def make_ready(connection: Any) -> None:
     """Nothing is settled; the first attempts on this connection find their statements planned (it takes some 10 ms)."""
     await connection.execute(ONE_PLAN)
     values = _columns([], []) | {"owner": UNOWNED, "slot": 0}
-    for form in (_FIRST, _REPLAYED):
+    for form in _FORMS:
         await connection.fetchrow(form.text, *form.arguments(values))
 
 
@@ -55,7 +57,8 @@ async def settle(connection: Any, command: Settle) -> list[bool]:
         by_owner[settlement.fence.owner].append(n)
     applied = [False] * len(command.settlements)
     for owner, numbers in by_owner.items():
-        for form in (_FIRST, _REPLAYED):
+        telling = any(command.settlements[n].notice for n in numbers)
+        for form in _TELLING if telling else _FORMS:
             values = _columns(numbers, [command.settlements[n] for n in numbers]) | {"owner": owner, "slot": 1 + owner % SLOTS}
             _, done = await connection.fetchrow(form.text, *form.arguments(values))
             for n in done:
@@ -78,6 +81,7 @@ def _columns(numbers: list[int], settlements: list[Settlement]) -> dict[str, Any
         "due_at": [settlement.due_at for settlement in settlements],
         "ended_at": [settlement.now for settlement in settlements],
         "disable": [settlement.disable for settlement in settlements],
+        "notice": [settlement.notice for settlement in settlements],
         "attempt": [attempt and attempt.id for attempt in attempts],
         "url": [attempt and attempt.url for attempt in attempts],
         "event_type": [attempt and attempt.event_type for attempt in attempts],

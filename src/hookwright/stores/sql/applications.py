@@ -60,12 +60,12 @@ async def list_applications(db: Db, query: ListApplications) -> Page[Application
     keys = keyset(query.page, "app")
     values = {"organization": query.organization, "limit": query.page.limit + 1} | keys.range
     rows = await db.all(SQL.list_down if keys.down else SQL.list_up, values)
-    return await gather(query.page, each([(row[1], _to_application(row)) for row in rows]))
+    return await gather(query.page, each([(row[1], to_application(row)) for row in rows]))
 
 
 async def _find(db: Db, organization: str, ref: str) -> Application | None:
     row = await db.first(SQL.find, {"organization": organization, "ref": ref})
-    return None if row is None else _to_application(row)
+    return None if row is None else to_application(row)
 
 
 async def _write_unique(db: Db, sql: str, application: Application) -> None:
@@ -80,7 +80,7 @@ async def _write_unique(db: Db, sql: str, application: Application) -> None:
         raise Conflict(f"an application with the uid {application.uid!r} exists already") from error
 
 
-def _to_application(row: tuple[Any, ...]) -> Application:
+def to_application(row: tuple[Any, ...]) -> Application:
     return Application(
         organization=row[0],
         id=row[1],

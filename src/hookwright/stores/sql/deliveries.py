@@ -32,6 +32,7 @@ from hookwright.store.deliveries import (
 from hookwright.stores.sql.db import Db
 from hookwright.stores.sql.decoding import member, names, text
 from hookwright.stores.sql.messages import insert_delivery
+from hookwright.stores.sql.notices import note_attempt
 from hookwright.stores.sql.registry import load_sql, reads, writes
 
 SQL = load_sql("deliveries")
@@ -114,6 +115,8 @@ async def _settle(db: Db, s: Settlement) -> bool:
         await _insert_attempt(db, s.attempt)
         if s.disable:
             await db.run(SQL.disable_gone, (s.now, s.attempt.application, s.key.endpoint, s.attempt.url))
+        if s.notice is not None:
+            await note_attempt(db, s)
     return True
 
 

@@ -150,12 +150,12 @@ async def load_application(db: Db, query: LoadApplication) -> LoadedApplication 
         created_at=created_at,
         updated_at=updated_at,
     )
-    endpoints = await _fan_out(db, application)
+    endpoints = await fan_out(db, application)
     filtered = any(endpoint.options.filter is not None for endpoint in endpoints)
     return LoadedApplication(application=application, endpoints=endpoints, filtered=filtered)
 
 
-async def _fan_out(db: Db, application: Application) -> tuple[Endpoint, ...]:
+async def fan_out(db: Db, application: Application) -> tuple[Endpoint, ...]:
     """The live endpoints that are sent to; one by one only if they cannot be read together."""
     try:
         return tuple(map(to_endpoint, await db.all(SQL.fan_out, {"application": application.id})))

@@ -10,6 +10,7 @@ from hookwright.stores.sql import (
     messages,
     messages_read,
     news,
+    notices,
     organizations,
     pollers,
     recovers,
@@ -20,6 +21,6 @@ from hookwright.stores.sql import (
 )
 
 __all__ = [
-    "applications", "attempts", "deliveries", "endpoints", "event_types", "health", "messages", "messages_read", "news", "organizations",
-    "pollers", "recovers", "removal", "retention", "seals", "stats",
+    "applications", "attempts", "deliveries", "endpoints", "event_types", "health", "messages", "messages_read", "news", "notices",
+    "organizations", "pollers", "recovers", "removal", "retention", "seals", "stats",
 ]  # fmt: skip

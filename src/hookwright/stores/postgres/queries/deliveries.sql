@@ -1,7 +1,7 @@
 -- Claiming, settling and giving back live deliveries, many in one statement; and what is written differently here.
 
 -- name: settle
--- `{prior}` and `{replayed}`: see `deliveries.py`.
+-- What stands in braces: see `deliveries.py`.
 with node as (
   select epoch from nodes where epoch = :owner for key share
 ), asked as (
@@ -56,8 +56,21 @@ with node as (
   update endpoints e set disabled_reason = 'gone', updated_at = done.ended_at
   from done
   where done.disable and e.application = done.application and e.id = done.endpoint and e.url = done.url and e.disabled_reason is null
-)
+){told}
 select exists (select 1 from node), array(select n from done)
+
+-- name: told -- the last step of `settle`, where an attempt is to be told of; one look at each, however many endpoints there are
+, told as (
+  insert into notices (organization, application, application_uid, endpoint, endpoint_uid, kind, message, event_id, attempt,
+                       response_status, attempted_at)
+  select w.organization, w.application, w.application_uid, w.endpoint, w.endpoint_uid, told.kind, done.message,
+         (select m.event_id from messages m where m.application = done.application and m.id = done.message),
+         done.attempt, done.response_status, done.started_at
+  from unnest(cast(:n as integer[]), cast(:notice as text[])) as told (n, kind)
+  join done using (n)
+  cross join lateral (select * from watched where endpoint = done.endpoint and application = done.application offset 0) w
+  where told.kind is not null
+)
 
 -- name: release -- `due_at` 0 leaves the time as it was
 update deliveries d set owner = 0, due_at = greatest(d.due_at, r.due_at)

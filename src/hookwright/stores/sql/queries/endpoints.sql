@@ -84,7 +84,7 @@ select organization, id, uid, name, metadata, throttle_rate, created_at, updated
 from applications
 where organization = :organization
   and id = coalesce((select id from applications where organization = :organization and uid = :ref and deleted_at is null), :ref)
-  and deleted_at is null
+  and deleted_at is null and purpose is null
 
 -- name: application_rate
 select throttle_rate from applications where id = :application

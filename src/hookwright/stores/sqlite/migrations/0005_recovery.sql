@@ -69,16 +69,74 @@ create index tasks_organization on tasks (organization, id);
 create index tasks_endpoint on tasks (application, endpoint);
 create index tasks_done on tasks (done_at) where done_at is not null;
 
--- What an organization is to be told of, until it is a message to its operational endpoints; only if it has any.
+-- What organizations are to be told of: the outbox of their operational webhooks. A notice is written in the transaction of what it
+-- tells of, and goes when it is a message. Triggers write those about endpoints, so that no way of changing one can forget to.
 create table notices (
-  id           text primary key,
-  organization text not null,
-  application  text not null,
-  kind         text not null,          -- the event type
-  data         text not null,          -- JSON
-  created_at   integer not null
-) strict, without rowid;
+  id              integer primary key autoincrement,
+  organization    text not null,
+  application     text not null,
+  application_uid text,
+  endpoint        text not null,
+  endpoint_uid    text,
+  kind            text not null,          -- the event type
+  reason          text,                   -- why it was disabled: `domain.endpoints.DisabledReason`
+  fail_since      integer,
+  percent         integer,                -- of the failure clock
+  message         text,
+  event_id        text,                   -- the message's
+  attempt         text,
+  response_status integer,
+  attempted_at    integer
+) strict;
 create index notices_application on notices (application);
+create unique index applications_purpose on applications (organization, purpose) where purpose is not null and deleted_at is null;
+
+-- Endpoints that there may be notices of: somebody wants to know, and they are not themselves who is told. So no notice follows
+-- from the delivery of another.
+create view watched as
+select e.organization, e.application, a.uid as application_uid, e.id as endpoint, e.uid as endpoint_uid
+from endpoints e join applications a on a.organization = e.organization and a.id = e.application
+where a.purpose is null and a.deleted_at is null and exists (
+  select 1 from applications o where o.organization = e.organization and o.purpose is not null and o.deleted_at is null
+    and exists (select 1 from endpoints t where t.application = o.id and t.deleted_at is null));
+
+create trigger note_created after insert on endpoints begin
+  insert into notices (organization, application, application_uid, endpoint, endpoint_uid, kind)
+  select w.*, 'endpoint.created' from watched w where endpoint = new.id;
+end;
+create trigger note_updated after update of url on endpoints begin -- what changes the whole of it; not what only disables it
+  insert into notices (organization, application, application_uid, endpoint, endpoint_uid, kind)
+  select w.*, 'endpoint.updated' from watched w where endpoint = new.id;
+end;
+create trigger note_enabled after update of disabled_reason on endpoints
+when old.disabled_reason is not null and new.disabled_reason is null begin
+  insert into notices (organization, application, application_uid, endpoint, endpoint_uid, kind)
+  select w.*, 'endpoint.enabled' from watched w where endpoint = new.id;
+end;
+create trigger note_disabled after update of disabled_reason on endpoints
+when old.disabled_reason is null and new.disabled_reason is not null begin
+  insert into notices (organization, application, application_uid, endpoint, endpoint_uid, kind, reason, fail_since)
+  select w.*, 'endpoint.disabled', new.disabled_reason, case when new.disabled_reason in ('gone', 'failing', 'exhausted') then
+    coalesce((select failing_since from endpoint_health where endpoint = new.id), new.updated_at) end
+  from watched w where endpoint = new.id;
+end;
+create trigger note_deleted after update of deleted_at on endpoints when old.deleted_at is null and new.deleted_at is not null begin
+  insert into notices (organization, application, application_uid, endpoint, endpoint_uid, kind)
+  select w.*, 'endpoint.deleted' from watched w where endpoint = new.id;
+end;
+create trigger note_rotated after update of expires_at on endpoint_secrets
+when old.expires_at is null and new.expires_at is not null begin
+  insert into notices (organization, application, application_uid, endpoint, endpoint_uid, kind)
+  select w.*, 'endpoint.updated' from watched w where endpoint = new.endpoint;
+end;
+create trigger note_failing after update of warned on endpoint_health when new.warned > old.warned and new.warned < 100 begin
+  insert into notices (organization, application, application_uid, endpoint, endpoint_uid, kind, fail_since, percent)
+  select w.*, 'endpoint.failing', new.failing_since, new.warned from watched w where endpoint = new.endpoint;
+end;
+create trigger note_failing_first after insert on endpoint_health when new.warned between 1 and 99 begin
+  insert into notices (organization, application, application_uid, endpoint, endpoint_uid, kind, fail_since, percent)
+  select w.*, 'endpoint.failing', new.failing_since, new.warned from watched w where endpoint = new.endpoint;
+end;
 
 -- How far a consumer of a polling endpoint has read.
 create table consumers (
