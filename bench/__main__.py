@@ -9,7 +9,7 @@ import platform
 import sys
 from collections.abc import Callable, Sequence
 
-from bench import client, compare, cost, profile, scenarios
+from bench import client, compare, cost, profile, scenarios, zoo
 from bench.growth import command as growth
 from bench.report import Report, console, print_report
 from hookwright import __version__
@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[Callable[[Sequence[str]], int], str]] = {
     "cost": (cost.main, "statements, commits and log of PostgreSQL per 1,000 messages"),
     "growth": (growth.main, "whether speed decays as tables grow, and a start with a backlog"),
     "profile": (profile.main, "where the time of one message goes"),
+    "zoo": (zoo.main, "what 500 attempts at hostile receivers at once cost the sender"),
 }
 
 

@@ -13,6 +13,7 @@
     |   +-- StoreUnavailable      full disk, I/O error: nothing was acknowledged, try again
     |   +-- StoreRefused          at start: not our database, corrupt, locked by another process, unwritable
     |   +-- Unreadable            one stored row is damaged: 500, until somebody mends it; all others can be read
+    +-- EgressUnavailable         there is no way out, nothing was sent: our proxy. Try again later
     +-- ConfigurationError        at start: an option's name, the value it had and what would be right
     +-- VaultError                a sealed value cannot be opened: unknown key, tampered bytes
 
@@ -110,6 +111,10 @@ class StoreRefused(StoreError):
 
 class Unreadable(StoreError):
     """One stored row cannot be read; the text says what is wrong with it. It would be no better at another try."""
+
+
+class EgressUnavailable(HookwrightError):
+    """The proxy that all requests leave by cannot be reached, or refuses us: nothing was sent, and no endpoint is to blame."""
 
 
 class ConfigurationError(HookwrightError):

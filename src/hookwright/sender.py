@@ -8,8 +8,8 @@ from typing import Literal, Protocol
 
 import msgspec
 
-Fault = Literal["timeout", "dns", "refused", "blocked", "tls", "connection", "protocol"]
-"""Why there was no answer. `blocked` is our own address guard's word."""
+Fault = Literal["timeout", "dns", "refused", "blocked", "tls", "connection", "protocol", "proxy"]
+"""Why there was no answer. `blocked` is our own address guard's word; `proxy`: there was no way out of here, and nothing was sent."""
 
 
 class TlsIdentity(msgspec.Struct, frozen=True):
@@ -47,7 +47,8 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class Response(msgspec.Struct, frozen=True):
-    """An answer. `body` is cut at the stored cap; `retry_after` is the raw header value, if there was one.
+    """An answer. `body` is cut at the stored cap; `retry_after` is the raw header value, if there was one. `location`: where a redirect
+    would lead.
 
     `consent`: those headers that a handshake asks for, by their names in lower case, as often as they came.
     """
@@ -57,6 +58,7 @@ class Response(msgspec.Struct, frozen=True):
     truncated: bool
     retry_after: str | None = None
     consent: tuple[tuple[str, str], ...] = ()
+    location: str | None = None
 
 
 class Failure(msgspec.Struct, frozen=True):

@@ -8,10 +8,12 @@ from itertools import count
 from typing import Any
 
 from hookwright.domain.addresses import parse_networks
+from hookwright.domain.egress import Egress
 from hookwright.sender import Failure, Request, Response
 from hookwright.senders.http import HttpSender
 
 LOOPBACK = parse_networks(["127.0.0.0/8", "::1/128"])
+EVERY_PORT = ((1, 65535),)
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 BODY = b'{"n":1}'
 HEADERS = (("Content-Type", "application/json"), ("webhook-id", "msg_1"), ("X-Custom-CASE", "kept"))
@@ -85,7 +87,8 @@ async def receiving(handler: Handler, *, host: str = "127.0.0.1", tls: ssl.SSLCo
 
 @asynccontextmanager
 async def sending(**options: Any) -> AsyncIterator[HttpSender]:
-    sender = HttpSender(options.pop("allowed", LOOPBACK), **options)
+    egress = options.pop("egress", None) or Egress(allowed=options.pop("allowed", LOOPBACK), ports=EVERY_PORT)
+    sender = HttpSender(egress, **options)
     try:
         yield sender
     finally:
@@ -125,13 +128,15 @@ async def silent(connection: Connection) -> None:
     await connection.reader.read()
 
 
-def dripping(start: bytes, drop: bytes) -> Handler:
+def dripping(start: bytes, drop: bytes, every: float = 0.02) -> Handler:
+    """Says `start`, then `drop` each so many seconds."""
+
     async def handler(connection: Connection) -> None:
         await connection.request()
         await connection.answer(start)
         for drops in count(1):
             await connection.answer(drop)
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(every)
             if drops == DROPS:
                 connection.stall()
 

@@ -5,10 +5,11 @@ What the figures are is never asked: this machine may be busy with anything.
 
 import pytest
 
-from bench import client, compare, cost, profile, scenarios
+from bench import client, compare, cost, profile, scenarios, zoo
 from bench.checkouts import checked_out, identify, missing, working_tree
 from bench.compare import Plan
 from bench.report import Report
+from tests.zoo import ZOO
 
 MEDIAN = {
     "accepted_per_s",
@@ -132,3 +133,10 @@ def test_client_times_every_way_to_send_a_request() -> None:
     found = client.client(20, 2, 3, 100, _quiet).figures["us"]
     assert isinstance(found, dict)
     assert {name: len(times) for name, times in found.items()} == dict.fromkeys(client.CLIENTS, 2)
+
+
+def test_zoo_comes_to_an_end_with_every_beast_and_weighs_it() -> None:
+    found = zoo.zoo(zoo.Plan(attempts=len(ZOO), deadline=1.0, times=1), _quiet).figures
+    assert found["attempts"] == len(ZOO)
+    assert found["surprises"] == []
+    assert found.keys() >= {"late_s", "growth_mib", "lag_p99_ms", "lag_most_ms"}

@@ -1,5 +1,6 @@
 """`hookwright doctor` and `hookwright migrate`: they tell, and they change nothing that they should not."""
 
+import socket
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -142,6 +143,16 @@ def test_unsafe_switches_are_warnings_and_failures_if_one_is_strict(database: Pa
     run = hookwright(database.parent, "doctor", "--json", **opened)
     assert (run.status, levels(run)["settings"]) == (0, "warn")
     assert hookwright(database.parent, "doctor", "--strict", **opened).status == 1
+
+
+def test_a_proxy_that_takes_no_connections_is_found(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        port = proxy.getsockname()[1]
+        url = f"http://user:hunter2@127.0.0.1:{port}"
+        assert levels(hookwright(tmp_path, "doctor", "--json", egress_proxy=url))["proxy"] == "ok"
+    run = hookwright(tmp_path, "doctor", "--json", egress_proxy=url)
+    assert levels(run)["proxy"] == "fail"
+    assert "hunter2" not in run.out
 
 
 def test_a_folder_that_is_not_there_is_found(tmp_path: Path) -> None:

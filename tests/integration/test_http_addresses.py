@@ -8,6 +8,7 @@ import pytest
 
 from hookwright.sender import Failure, Response
 from hookwright.senders import dialing
+from hookwright.senders.connections import Make
 from hookwright.senders.guard import Guard
 from tests.integration.receivers import OK, Connection, answering, receiving, request, sending
 from tests.integration.sockets import FINE, Run, all_closed, sockets, until
@@ -24,7 +25,7 @@ def test_the_next_address_is_tried_when_one_refuses(run: Run) -> None:
 def test_the_next_address_is_tried_when_one_does_not_answer(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     connect, begun, ended = dialing.Dialer._connect, [], []
 
-    async def dead_at_first(dialer: dialing.Dialer, address: str, port: int, make: dialing.Make) -> Any:
+    async def dead_at_first(dialer: dialing.Dialer, address: str, port: int, make: Make) -> Any:
         begun.append(address)
         if address == "127.0.0.9":
             try:
@@ -51,7 +52,7 @@ def test_of_two_addresses_that_connect_at_once_one_is_used_and_the_other_let_go(
     async def scenario() -> tuple[Response | Failure, int]:
         both = asyncio.Barrier(2)
 
-        async def at_once(dialer: dialing.Dialer, address: str, port: int, make: dialing.Make) -> Any:
+        async def at_once(dialer: dialing.Dialer, address: str, port: int, make: Make) -> Any:
             connection = await connect(dialer, address, port, make)
             await both.wait()
             return connection
@@ -85,15 +86,14 @@ def test_when_every_address_refuses_the_connection_is_refused(run: Run) -> None:
 
 
 def test_the_peer_is_judged_before_tls_begins(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    checks = []
+    asked = []
 
-    def forgetful(guard: Guard, address: str) -> None:
+    def forgetful(guard: Guard, address: str, port: int) -> str | None:
         """Lets all pass but the last, which is of the connected socket."""
-        checks.append(address)
-        if len(checks) == 3:
-            check(guard, address)
+        asked.append(address)
+        return judge(guard, address, port) if len(asked) == 3 else None
 
-    check = Guard.check
+    judge = Guard._judge
 
     async def scenario() -> tuple[Response | Failure, bytes]:
         sent = asyncio.get_running_loop().create_future()
@@ -101,7 +101,7 @@ def test_the_peer_is_judged_before_tls_begins(run: Run, monkeypatch: pytest.Monk
         async def handler(connection: Connection) -> None:
             sent.set_result(await connection.reader.read())
 
-        monkeypatch.setattr(Guard, "check", forgetful)
+        monkeypatch.setattr(Guard, "_judge", forgetful)
         async with receiving(handler) as receiver, sending(allowed=(), lookup=lambda _: ["127.0.0.1"]) as sender:
             return await sender.send(request(f"https://hooks.example:{receiver.port}/")), await sent
 

@@ -9,7 +9,7 @@ import pytest
 
 from hookwright.domain.addresses import parse_networks
 from hookwright.sender import Failure, Response
-from hookwright.senders.faults import BLOCKED
+from hookwright.senders.faults import BLOCKED, BLOCKED_NAME, LATE_ADDRESS, NO_ADDRESS
 from hookwright.senders.guard import Guard
 from tests.integration.receivers import OK, answering, receiving, request, sending
 
@@ -48,12 +48,12 @@ def test_a_local_name_is_blocked_before_it_is_looked_up(name: str) -> None:
     "addresses", [["127.0.0.1"], ["::1"], ["8.8.8.8", "127.0.0.1"], ["169.254.169.254", "8.8.8.8"], ["fe80::1%1"], ["nonsense"]]
 )
 def test_a_name_with_any_address_off_the_internet_is_blocked(addresses: list[str]) -> None:
-    assert guarded("http://hooks.example:PORT/", addresses=addresses) == (Failure("blocked", BLOCKED), 0, ["hooks.example"])
+    assert guarded("http://hooks.example:PORT/", addresses=addresses) == (BLOCKED_NAME, 0, ["hooks.example"])
 
 
 def test_an_opened_network_is_reached_by_name_and_no_other_is() -> None:
     assert guarded("http://hooks.example:PORT/", allowed=["127.0.0.1/32"])[:2] == (Response(200, b"ok", False), 1)
-    assert guarded("http://hooks.example:PORT/", allowed=["127.0.0.1/32"], addresses=["127.0.0.2"])[:2] == (Failure("blocked", BLOCKED), 0)
+    assert guarded("http://hooks.example:PORT/", allowed=["127.0.0.1/32"], addresses=["127.0.0.2"])[:2] == (BLOCKED_NAME, 0)
 
 
 def test_localhost_is_reached_where_loopback_is_open() -> None:
@@ -94,11 +94,11 @@ def test_the_peer_of_a_connected_socket_is_judged_before_a_byte_is_sent(monkeypa
     asked: list[str] = []
     check = Guard.check
 
-    def forgetful(guard: Guard, address: str) -> None:
+    def forgetful(guard: Guard, address: str, port: int) -> None:
         """Lets the first judgement pass, as if it were of another address."""
         asked.append(address)
         if len(asked) > 1:
-            check(guard, address)
+            check(guard, address, port)
 
     monkeypatch.setattr(Guard, "check", forgetful)
     assert rebound(monkeypatch) == (Failure("blocked", BLOCKED), [])
@@ -107,7 +107,7 @@ def test_the_peer_of_a_connected_socket_is_judged_before_a_byte_is_sent(monkeypa
 
 def test_a_name_without_an_address_is_a_dns_failure() -> None:
     result, connections, _ = guarded("http://hooks.example:PORT/", addresses=[])
-    assert (result, connections) == (Failure("dns", "the host name could not be resolved"), 0)
+    assert (result, connections) == (NO_ADDRESS, 0)
 
 
 def test_a_lookup_that_fails_is_a_dns_failure() -> None:
@@ -118,7 +118,7 @@ def test_a_lookup_that_fails_is_a_dns_failure() -> None:
         async with sending(lookup=lookup) as sender:
             return await sender.send(request("http://hooks.example/"))
 
-    assert asyncio.run(scenario()) == Failure("dns", "the host name could not be resolved")
+    assert asyncio.run(scenario()) == NO_ADDRESS
 
 
 def test_a_lookup_that_hangs_ends_at_its_own_limit() -> None:
@@ -132,7 +132,7 @@ def test_a_lookup_that_hangs_ends_at_its_own_limit() -> None:
         async with sending(lookup=lookup, lookup_timeout=0.05) as sender:
             return await sender.send(request("http://hooks.example/"))
 
-    assert asyncio.run(scenario()) == Failure("dns", "the host name could not be resolved in time")
+    assert asyncio.run(scenario()) == LATE_ADDRESS
     answered.set()
 
 

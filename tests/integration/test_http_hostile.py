@@ -18,19 +18,13 @@ import pytest
 from hookwright.sender import Failure, Response
 from hookwright.senders.answers import Answers
 from hookwright.senders.connections import Connection as Dialed
-from hookwright.senders.faults import BROKEN, INCOMPLETE, MALFORMED, UNANSWERED
+from hookwright.senders.faults import BROKEN, CLOSED, INCOMPLETE, MALFORMED, UNANSWERED
 from hookwright.senders.http import HttpSender
 from hookwright.senders.requests import target_of
 from tests.integration.receivers import OK, Connection, Receiver, answering, closing, receiving, request, sending, silent
 from tests.integration.sockets import FINE, Run, all_closed, pool_of, sockets, until
-from tests.integration.test_http_tls import write_certificate
-
-
-def reset(connection: Connection) -> None:
-    """End it by RST instead of FIN."""
-    connection.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    connection.writer.transport.abort()
-
+from tests.zoo.cages import reset
+from tests.zoo.certificates import write_certificate
 
 # Ends at the wrong moment
 
@@ -129,22 +123,6 @@ def test_a_receiver_that_speaks_before_it_is_asked_is_hung_up_on(run: Run) -> No
             _, connection = await loop.create_connection(lambda: Dialed(target[:3], home, Answers(100, 100)), "127.0.0.1", receiver.port)
             await receiver.ended.wait()
             return connection.fault
-
-    assert run(scenario()) == MALFORMED
-
-
-@pytest.mark.parametrize("said", [b"\0" * 100_000, b"\xff" * 10, OK[1:], b"\r\n" * 100_000, b"HTTP/1.1 200 OK\r\nx: " + b"y" * 500_000])
-def test_garbage_is_a_protocol_failure_and_ends_the_connection(run: Run, said: bytes) -> None:
-    async def scenario() -> Response | Failure:
-        async def handler(connection: Connection) -> None:
-            await connection.request()
-            await connection.answer(said)
-            await connection.reader.read()
-
-        async with receiving(handler) as receiver, sending() as sender:
-            result = await sender.send(request(receiver.url))
-            await receiver.ended.wait()
-            return result
 
     assert run(scenario()) == MALFORMED
 
@@ -311,4 +289,4 @@ def test_closing_the_sender_ends_what_is_under_way(run: Run) -> None:
         await all_closed(before)
         return results
 
-    assert run(scenario()) == [Failure("connection", "the sender is closed")] * 4
+    assert run(scenario()) == [CLOSED] * 4

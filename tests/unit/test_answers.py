@@ -142,6 +142,8 @@ def test_headers_are_bounded_in_number_and_length() -> None:
     assert read([head(b"x: " + b"y" * (MAX_LINE - 1))])[0] == fine
     assert read([head(b"x: " + b"y" * MAX_LINE)])[0] == MALFORMED
     assert read([head(b"x" * MAX_LINE + b": y")])[0] == MALFORMED
+    assert read([head(*[b"x: " + b"y" * 1023] * 31)])[0] == fine
+    assert read([head(*[b"x: " + b"y" * 1023] * 33)])[0] == MALFORMED
     assert read([CHUNKED + b"0\r\n" + b"x: y\r\n" * MAX_HEADERS + b"\r\n"])[0] == MALFORMED
 
 

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from hookwright.config import Settings, is_loopback
+from hookwright.domain.addresses import parse_networks
+from hookwright.domain.egress import Egress
+from hookwright.domain.proxies import Proxy
 from hookwright.domain.retries import DEFAULT_SCHEDULE
 from hookwright.errors import ConfigurationError
 from hookwright.keyfile import open_or_create
@@ -84,6 +87,11 @@ def test_networks_in_the_file_are_texts(tmp_path: Path) -> None:
         ("message_retention", "-1", "0"),
         ("retry_schedule", "nan", "more than 0"),
         ("allow_networks", "10.0.0.1/8", "10.0.0.0/8"),
+        ("deny_networks", "10.0.0.1/8", "10.0.0.0/8"),
+        ("allow_ports", "443,http", "a port like 443, or a range of ports like 1024-65535"),
+        ("allow_ports", "0-80", "a port like 443"),
+        ("nat64", "64:ff9b:1::/48", "64:ff9b::/96"),
+        ("egress_proxy", "https://proxy:3128", "http://user:password@host:port"),
         ("signature_headers", "none", "'standard', 'svix' or 'both'"),
         ("database", "mysql://db", "sqlite:///"),
         ("database", "sqlite:///:memory:", "plain file"),
@@ -133,6 +141,33 @@ def test_a_password_of_postgresql_is_in_no_name_and_no_representation(url: str) 
     assert settings.on_postgres
     assert settings.database_name == "postgresql://db:5433/hooks"
     assert "hunter2" not in f"{settings!r} {settings}"
+
+
+def test_where_requests_may_go_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "ALLOW_NETWORKS": "10.0.0.0/8", "DENY_NETWORKS": "10.0.0.5/32,192.0.2.0/24", "ALLOW_PORTS": "443, 1024-65535",
+        "NAT64": "64:ff9b::/96", "PORT": "9000",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(f"HOOKWRIGHT_{name}", value)
+    assert Settings.load().egress() == Egress(
+        allowed=parse_networks(["10.0.0.0/8"]), denied=parse_networks(["10.0.0.5/32", "192.0.2.0/24"]), ports=((443, 443), (1024, 65535)),
+        nat64=parse_networks(["64:ff9b::/96"]), own_port=9000,
+    )  # fmt: skip
+
+
+def test_ports_in_the_file_are_numbers_or_texts(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text('allow_ports = [443, "8000-8999"]\n')
+    assert Settings.load(config=file).allow_ports == ((443, 443), (8000, 8999))
+
+
+def test_a_proxy_is_read_and_its_password_shown_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOOKWRIGHT_EGRESS_PROXY", "http://app:hunter2@proxy:3128")
+    settings = Settings.load()
+    assert settings.proxy() == Proxy("proxy", 3128, "Basic YXBwOmh1bnRlcjI=")
+    assert "hunter2" not in f"{settings!r} {settings} {settings.model_dump(mode='json')}"
+    monkeypatch.setenv("HOOKWRIGHT_EGRESS_PROXY", "http://app:hunter2@proxy")
+    assert "hunter2" not in refusal()
 
 
 def test_an_unknown_option_in_the_file_is_refused(tmp_path: Path) -> None:

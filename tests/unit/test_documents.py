@@ -59,7 +59,7 @@ def test_links_lead_somewhere(document: Path) -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_settings_that_are_named_exist(document: Path) -> None:
-    named = set(re.findall(r"HOOKWRIGHT_[A-Z_]*[A-Z]", document.read_text(encoding="utf-8")))
+    named = set(re.findall(r"HOOKWRIGHT_[A-Z0-9_]*[A-Z0-9]", document.read_text(encoding="utf-8")))
     assert named <= {f"HOOKWRIGHT_{name.upper()}" for name in Settings.model_fields} | CLI_VARIABLES
 
 

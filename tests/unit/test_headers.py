@@ -18,8 +18,9 @@ def test_an_ordinary_header_may_be_set(name: str) -> None:
     User-Agent Keep-Alive Proxy-Authenticate Proxy-Authorization Proxy-Connection TE Trailer Trailers Transfer-Encoding Upgrade Age
     Cache-Control Clear-Site-Data Expires Pragma Warning Content-Length Content-Type Content-Encoding Content-Language Content-Location
     Host Connection Expect Cookie Accept-Encoding Metadata Metadata-Flavor X-Aws-Ec2-Metadata-Token X-Aws-Ec2-Metadata-Token-Ttl-Seconds
-    X-Amz-Date X-Amzn-Trace-Id X-Google-Metadata-Request X-Goog-Signature X-Gfe-Anything X-Azure-Ref X-Fd-Healthprobe X-Svix-Anything
-    Svix-Id svix-signature webhook-id Webhook-Signature X-Hookwright-Hops hookwright-id
+    X-Aliyun-Ecs-Metadata-Token X-Metadata-Token HTTP2-Settings X-Amz-Date X-Amzn-Trace-Id
+    X-Google-Metadata-Request X-Goog-Signature X-Gfe-Anything X-Azure-Ref X-Fd-Healthprobe X-Svix-Anything Svix-Id
+    svix-signature webhook-id Webhook-Signature X-Hookwright-Hops hookwright-id
     """.split(),  # noqa: SIM905  # a table to compare with the rules, not a list of strings
 )
 def test_a_header_that_belongs_to_somebody_else_may_not_be_set_in_any_case(name: str) -> None:

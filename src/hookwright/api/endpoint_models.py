@@ -10,8 +10,8 @@ from pydantic import AfterValidator, AliasChoices, Field
 
 from hookwright.api.models import RATE_NAMES, UINT16, WHOLE, Input, Metadata, MetadataOrNull, Name, Output, Rate, refuse
 from hookwright.api.timestamps import TimeText, rfc3339
-from hookwright.domain.addresses import Network
 from hookwright.domain.applications import MAX_ENDPOINTS
+from hookwright.domain.egress import Egress
 from hookwright.domain.endpoints import Endpoint
 from hookwright.domain.names import MAX_CHANNEL, uid_problem
 from hookwright.domain.verification import ChallengeMethod, Verification
@@ -24,10 +24,10 @@ DEFAULT_GRACE_S = 86_400
 
 
 class EndpointRules(msgspec.Struct, frozen=True, kw_only=True):
-    """What this installation allows. `allow_networks`: beyond the public internet. `most`: endpoints per application."""
+    """What this installation allows. `egress`: where requests may go. `most`: endpoints per application."""
 
     https_only: bool = False
-    allow_networks: tuple[Network, ...] = ()
+    egress: Egress = Egress()
     most: int = MAX_ENDPOINTS
 
 

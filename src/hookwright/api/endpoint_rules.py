@@ -1,13 +1,11 @@
 """What an endpoint may be, beyond the shape of its fields: each check adds to a list of problems, told all at once."""
 
-import ipaddress
 from collections.abc import Awaitable, Callable
-from urllib.parse import urlsplit
 
 from hookwright.api.endpoint_models import EndpointRules
-from hookwright.domain.addresses import judge, judge_name
+from hookwright.domain.egress import show_ports
 from hookwright.domain.endpoints import Kind
-from hookwright.domain.urls import check_url
+from hookwright.domain.urls import read_url
 from hookwright.domain.verification import Verification
 from hookwright.engine.services import Services
 from hookwright.errors import Invalid, Problem
@@ -18,6 +16,9 @@ CheckNames = Callable[[Services, str, list[str] | None, list[Problem]], Awaitabl
 """Adds what is wrong with the names of event types, in an organization."""
 _NAMED = 10
 _BLOCKED = "requests to this address are blocked; the operator of this server can open networks (HOOKWRIGHT_ALLOW_NETWORKS)"
+_PORT = (
+    "deliveries may not go to port {port}; right would be {ports}, or the operator of this server can open more (HOOKWRIGHT_ALLOW_PORTS)"
+)
 
 
 def refuse_all(problems: list[Problem]) -> None:
@@ -32,14 +33,16 @@ def check_target(url: str, rules: EndpointRules, problems: list[Problem], place:
     What a name resolves to is judged when it is sent to, each time: it may change.
     """
     try:
-        normal = check_url(url, https_only=rules.https_only)
+        found = read_url(url, https_only=rules.https_only)
     except ValueError as error:
         problems.append(Problem(place, str(error)))
         return url
-    host = urlsplit(normal).hostname or ""
-    if (judge if _is_address(host) else judge_name)(host, rules.allow_networks) is not None:
-        problems.append(Problem(place, _BLOCKED))
-    return normal
+    reason = rules.egress.judge_host(found.host, found.port)
+    if reason is not None:
+        closed = reason == rules.egress.judge_port(found.port)
+        said = _PORT.format(port=found.port, ports=show_ports(rules.egress.ports)) if closed else _BLOCKED
+        problems.append(Problem(place, said))
+    return found.url
 
 
 def check_kind(kind: Kind, wanted: Kind | None, problems: list[Problem]) -> None:
@@ -57,14 +60,6 @@ def check_place(kind: Kind, url: str, rules: EndpointRules, problems: list[Probl
     elif url:
         problems.append(Problem(("body", "url"), "a poller is read from and never sent to: leave the url out"))
     return ""
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def check_secret(text: str, field: str, problems: list[Problem]) -> str:

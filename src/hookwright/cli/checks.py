@@ -7,6 +7,7 @@ there is nothing to do. Nothing here changes anything: the disk is measured with
 import os
 import resource
 import shutil
+import socket
 import stat
 import statistics
 import tempfile
@@ -31,6 +32,7 @@ LEAST_FREE, LITTLE_FREE = 256 * MIB, 2 * GIB
 LARGE_WAL = 256 * MIB
 SLOW_SYNC_MS, IMPLAUSIBLE_SYNC_MS = 20.0, 0.02
 SYNCS = 21
+PROXY_SECONDS = 5.0
 NEWEST_SOUND_SQLITE = (3, 44, 0)
 EARLIEST_NOW = 1_767_225_600_000
 """2026-01-01, Unix ms: this program did not exist before."""
@@ -57,6 +59,21 @@ def check_settings(settings: Settings) -> Iterator[Check]:
     if not settings.https_only and not is_loopback(settings.host):
         advice = "set HOOKWRIGHT_HTTPS_ONLY=true: over plain http anybody on the way reads the payloads"
         yield Check("plain http", "warn", "endpoints with plain http URLs are accepted", advice)
+    yield from check_proxy(settings)
+
+
+def check_proxy(settings: Settings) -> Iterator[Check]:
+    """Whether the forward proxy, if there is to be one, takes connections; what it lets through is for it to say."""
+    proxy = settings.proxy()
+    if proxy is None:
+        return
+    try:
+        socket.create_connection((proxy.host, proxy.port), PROXY_SECONDS).close()
+    except OSError as error:
+        advice = "nothing is delivered until it can be (docs/egress.md)"
+        yield Check("proxy", "fail", f"{proxy.host}:{proxy.port} cannot be reached: {error.strerror or error}", advice)
+    else:
+        yield Check("proxy", "ok", f"{proxy.host}:{proxy.port} takes connections")
 
 
 def lacks_key_file(settings: Settings) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 PREFIX = "HOOKWRIGHT_"
 OF_COMMANDS = frozenset({"URL", "TOKEN", "DEBUG"})
 """Variables that commands read themselves, without the prefix."""
-SECRETS = frozenset({"jwt_secret", "encryption_keys"})
+SECRETS = frozenset({"jwt_secret", "encryption_keys", "egress_proxy"})
 _SERVICE_LINK = re.compile(r"(.+_)?SERVICE_(HOST|PORT)(_.+)?|(.+_)?PORT_\d+_(TCP|UDP|SCTP)(_.+)?", re.ASCII)
 """What Kubernetes sets in every pod for a service whose name begins with ours."""
 

@@ -16,7 +16,9 @@ from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from hookwright.config.mistakes import PREFIX, explain, unknown_variables
-from hookwright.config.values import Age, Database, Networks, Origin, Portal, Ring, Schedule
+from hookwright.config.values import Age, Database, Nat64, Networks, OpenPorts, Origin, Portal, Proxy, Ring, Schedule
+from hookwright.domain import proxies
+from hookwright.domain.egress import WEB_PORTS, Egress
 from hookwright.domain.messages import MAX_RETENTION_DAYS
 from hookwright.domain.retries import DEFAULT_SCHEDULE
 from hookwright.errors import ConfigurationError
@@ -135,6 +137,30 @@ class Settings(BaseSettings):
         "networks",
         "Private networks that deliveries may go to, comma-separated.",
         "None: an endpoint's URL must not reach into our own network.",
+    )
+    deny_networks: Networks = _option(
+        (),
+        "networks",
+        "Networks that deliveries may not go to, whatever else is open, comma-separated.",
+        "This machine's own addresses are refused without; those by which others reach it are known to you alone.",
+    )
+    allow_ports: OpenPorts = _option(
+        WEB_PORTS,
+        "ports",
+        "Ports on the public internet that deliveries may go to, comma-separated; ranges like `1024-65535` too.",
+        "Where web servers are. A network that was opened is open on every port.",
+    )
+    nat64: Nat64 = _option(
+        (),
+        "networks",
+        "The NAT64 prefixes of a network that has IPv6 alone, comma-separated, like `64:ff9b::/96`.",
+        "Elsewhere such addresses are a way around the rules.",
+    )
+    egress_proxy: Proxy | None = _option(
+        None,
+        "url",
+        "A forward proxy (HTTP CONNECT) by which all requests leave, `http://user:password@host:port`.",
+        "Requests go straight out; see [egress.md](egress.md). What the environment calls a proxy is not heeded.",
     )
     allow_lost_keys: bool = _option(
         False,
@@ -367,6 +393,16 @@ class Settings(BaseSettings):
             max_connections=self.max_connections,
             max_connections_per_address=self.max_connections_per_address,
         )
+
+    def egress(self) -> Egress:
+        """Where requests may go."""
+        return Egress(
+            allowed=self.allow_networks, denied=self.deny_networks, ports=self.allow_ports, nat64=self.nat64, own_port=self.port
+        )  # fmt: skip
+
+    def proxy(self) -> proxies.Proxy | None:
+        """By which they leave."""
+        return None if self.egress_proxy is None else proxies.parse_proxy(self.egress_proxy.get_secret_value())
 
     def unsafe_switches(self) -> list[str]:
         """What was opened that is closed by default, one sentence each, to be shown at every start."""

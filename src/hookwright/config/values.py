@@ -8,7 +8,9 @@ from pydantic import AfterValidator, BeforeValidator, PlainSerializer, SecretStr
 from pydantic_settings import NoDecode
 
 from hookwright.domain.addresses import Network, parse_networks
+from hookwright.domain.egress import WEB_PORTS, parse_nat64, parse_ports, show_ports
 from hookwright.domain.messages import MAX_RETENTION_DAYS
+from hookwright.domain.proxies import parse_proxy
 from hookwright.vault import parse_keys
 
 MOST_RETRIES = 100
@@ -67,6 +69,23 @@ def _networks(value: object) -> object:
     return parse_networks(map(str, parts)) if isinstance(parts, list | tuple) else parts
 
 
+def _nat64(value: object) -> object:
+    parts = _split(value)
+    return parse_nat64(map(str, parts)) if isinstance(parts, list | tuple) else parts
+
+
+def _ports(value: object) -> object:
+    parts = _split(value)
+    if parts == WEB_PORTS:  # the default, which is read already
+        return parts
+    return parse_ports(map(str, parts)) if isinstance(parts, list | tuple) else parts
+
+
+def _proxy(value: SecretStr) -> SecretStr:
+    parse_proxy(value.get_secret_value())
+    return value
+
+
 def _ring(value: SecretStr) -> SecretStr:
     parse_keys(value.get_secret_value())
     return value
@@ -92,6 +111,11 @@ Database = Annotated[str, AfterValidator(_database)]
 Age = Annotated[int, AfterValidator(_age)]
 Schedule = Annotated[tuple[float, ...], NoDecode, BeforeValidator(_split), AfterValidator(_schedule), _Comma]
 Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks), _Comma]
+Nat64 = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_nat64), _Comma]
+OpenPorts = Annotated[
+    tuple[tuple[int, int], ...], NoDecode, BeforeValidator(_ports), PlainSerializer(show_ports, return_type=str)
+]  # fmt: skip
+Proxy = Annotated[SecretStr, AfterValidator(_proxy)]
 Ring = Annotated[SecretStr, AfterValidator(_ring)]
 Portal = Annotated[str, AfterValidator(_portal)]
 Origin = Annotated[str, AfterValidator(_origin)]

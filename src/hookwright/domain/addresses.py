@@ -1,6 +1,6 @@
-"""Which addresses a webhook may be sent to. Customers choose the URLs; the network behind us is not theirs.
+"""Which addresses are on the public internet, and which names can only mean something inside a network.
 
-Duty: nothing is ever connected to that is not on the public internet, unless the operator opened that network. The
+Duty: nothing is ever connected to that is not on the public internet, unless the operator opened it (`domain.egress`). The
 tables are our own: Python's `is_global` holds multicast, NAT64, 6to4 and two clouds' metadata services for global.
 
 Sources: IANA IPv4 and IPv6 Special-Purpose Address Registries; for single addresses the cloud's own documentation.
@@ -51,12 +51,14 @@ _V6 = tuple(
         ("3fff::/20", "documentation"),
     )
 )
-_LOOPBACK = (ipaddress.IPv4Network("127.0.0.0/8"), ipaddress.IPv6Network("::1/128"))
-_LOCAL_SUFFIXES = (".localhost", ".local", ".internal", ".home.arpa", ".onion", ".lan", ".intranet", ".corp", ".home")
+_LOCAL_SUFFIXES = (
+    ".localhost", ".localdomain", ".local", ".internal", ".home.arpa", ".onion", ".lan", ".intranet", ".private", ".corp", ".home",
+    ".svc", ".consul",
+)  # fmt: skip
 
 
 def parse_networks(texts: Iterable[str]) -> tuple[Network, ...]:
-    """The networks an operator opens, from CIDR text. Raises ValueError naming the text and what would be right."""
+    """Networks from CIDR text. Raises ValueError naming the text and what would be right."""
     networks = []
     for text in texts:
         try:
@@ -66,39 +68,50 @@ def parse_networks(texts: Iterable[str]) -> tuple[Network, ...]:
     return tuple(networks)
 
 
-def judge(address: str | Address, allowed: Sequence[Network] = ()) -> str | None:
-    """Why this address must not be connected to, or None when it may be. What is no address at all is refused too."""
-    if isinstance(address, str):
-        try:
-            address = ipaddress.ip_address(address)
-        except ValueError:
-            return "not an address"
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.scope_id is not None:
-            return "an address with a scope"
-        address = address.ipv4_mapped or address
-    if any(address in network for network in allowed if network.version == address.version):
-        return None
-    if isinstance(address, ipaddress.IPv4Address):
-        return next((reason for network, reason in _V4 if address in network), None)
-    if address not in _V6_UNICAST:
-        return "not global unicast"
-    return next((reason for network, reason in _V6 if address in network), None)
+def is_address(host: str) -> bool:
+    """Whether a host (without brackets) is an address; else it is a name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
-def judge_name(name: str, allowed: Sequence[Network] = ()) -> str | None:
-    """Why this host name must not even be looked up, or None. Names only; an address literal is for `judge`.
+def read_address(text: str, nat64: Sequence[Network] = ()) -> Address:
+    """The address that packets would go to: an IPv4 address where it is inside an IPv6 one (mapped, or behind `nat64`, of 96 bits).
 
-    A local name needs an opened network to be of use: `localhost` one that holds loopback, any other at least one.
-    What it then resolves to is judged all the same.
+    Raises ValueError with the reason why none can be connected to.
     """
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        raise ValueError("not an address") from None
+    if isinstance(address, ipaddress.IPv4Address):
+        return address
+    if address.scope_id is not None:
+        raise ValueError("an address with a scope")
+    if any(address in network for network in nat64):
+        return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
+    return address.ipv4_mapped or address
+
+
+def judge(address: str | Address) -> str | None:
+    """Why this is not on the public internet, or None when it is. What is no address at all is not."""
+    try:
+        read = read_address(str(address))
+    except ValueError as error:
+        return str(error)
+    if isinstance(read, ipaddress.IPv4Address):
+        return next((reason for network, reason in _V4 if read in network), None)
+    if read not in _V6_UNICAST:
+        return "not global unicast"
+    return next((reason for network, reason in _V6 if read in network), None)
+
+
+def is_loopback_name(name: str) -> bool:
+    """RFC 6761, 6.3: resolvers may hold these for loopback without asking."""
     bare = name.lower().removesuffix(".")
-    if bare == "localhost" or bare.endswith(".localhost"):
-        opened = any(network.version == loopback.version and network.overlaps(loopback) for network in allowed for loopback in _LOOPBACK)
-        return None if opened else "loopback name"
-    if is_local_name(bare) and not allowed:
-        return "local name"
-    return None
+    return bare == "localhost" or bare.endswith(".localhost")
 
 
 def is_local_name(name: str) -> bool:

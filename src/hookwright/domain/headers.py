@@ -18,18 +18,18 @@ FORBIDDEN = frozenset(
     {
         # framing, and what is between two hops
         "connection", "content-encoding", "content-language", "content-length", "content-location", "content-type", "expect", "host",
-        "keep-alive", "te", "trailer", "trailers", "transfer-encoding", "upgrade",
+        "http2-settings", "keep-alive", "te", "trailer", "trailers", "transfer-encoding", "upgrade",
         # ours: one identity, no cookies, and no encoding that we would have to unpack
         "accept-encoding", "cookie", "user-agent",
         # a response's, or a cache's
         "age", "cache-control", "clear-site-data", "expires", "pragma", "warning",
         # metadata services
-        "metadata", "metadata-flavor",
+        "metadata", "metadata-flavor", "x-metadata-token",
     }
 )  # fmt: skip
 FORBIDDEN_PREFIXES = (
     "hookwright-", "x-hookwright-", "webhook-", "svix-", "x-svix-", "proxy-", "x-amz-", "x-amzn-", "x-aws-ec2-metadata-token",
-    "x-goog-", "x-google", "x-gfe", "x-azure-", "x-fd-",
+    "x-aliyun-ecs-metadata-token", "x-goog-", "x-google", "x-gfe", "x-azure-", "x-fd-",
 )  # fmt: skip
 SENSITIVE = frozenset({"authorization", "proxy-authenticate", "proxy-authorization", "www-authenticate", "x-api-key", "x-auth-token"})
 """Write-only: their names are shown, their values never."""

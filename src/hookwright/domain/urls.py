@@ -8,19 +8,21 @@ a path that is never empty, and everything that needs it percent-encoded.
 
 import ipaddress
 import re
+from typing import NamedTuple
 
 import idna
 
 MAX_LENGTH = 2048
 DEFAULT_PORTS = {"http": 80, "https": 443}
-# https://fetch.spec.whatwg.org/#port-blocking, and the ports of data stores and of cluster control (last line)
+# https://fetch.spec.whatwg.org/#port-blocking, and more of file sharing, remote desktops, data stores and cluster control (last line)
 BAD_PORTS = frozenset(
     {
         0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104, 109, 110, 111, 113,
         115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513, 514, 515, 526, 530, 531, 532, 540, 548, 554, 556, 563,
         587, 601, 636, 989, 990, 993, 995, 1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669,
         6679, 6697, 10080,
-        1433, 2375, 2376, 2379, 2380, 3306, 5432, 6379, 6443, 9200, 9300, 10250, 11211, 27017,
+        445, 873, 1433, 1521, 2181, 2375, 2376, 2379, 2380, 3306, 3389, 5432, 5900, 6379, 6443, 9042, 9200, 9300, 10250, 10255, 11211,
+        27017,
     }
 )  # fmt: skip
 
@@ -34,8 +36,27 @@ _PATH_ENCODED = frozenset(b'"#<>?^`{}')
 _QUERY_ENCODED = frozenset(b"\"#<>'")
 
 
+class Location(NamedTuple):
+    """A URL in its normal form, read. `host` is without brackets, `authority` as it is written; `path` has the query with it."""
+
+    scheme: str
+    host: str
+    port: int
+    authority: str
+    path: str
+
+    @property
+    def url(self) -> str:
+        return f"{self.scheme}://{self.authority}{self.path}"
+
+
 def check_url(text: str, *, https_only: bool) -> str:
-    """The URL in its normal form. Raises ValueError, which says what is wrong and what would be right."""
+    """The URL in its normal form. Raises ValueError as `read_url` does."""
+    return read_url(text, https_only=https_only).url
+
+
+def read_url(text: str, *, https_only: bool) -> Location:
+    """What a URL says. Raises ValueError, which says what is wrong and what would be right."""
     if len(text) > MAX_LENGTH:
         raise ValueError(f"the URL is longer than {MAX_LENGTH} characters")
     _refuse_characters(text)
@@ -46,12 +67,13 @@ def check_url(text: str, *, https_only: bool) -> str:
     if https_only and scheme != "https":
         raise ValueError("the URL must begin with https://")
     host, port = _read_authority(shape["authority"], scheme)
+    written = host if port == DEFAULT_PORTS[scheme] else f"{host}:{port}"
     path = _encode(_without_dot_segments(shape["path"] or "/"), _PATH_ENCODED)
     query = "" if shape["query"] is None else "?" + _encode(shape["query"], _QUERY_ENCODED)
-    url = f"{scheme}://{host}{'' if port is None else f':{port}'}{path}{query}"
-    if len(url) > MAX_LENGTH:
+    location = Location(scheme, host.strip("[]"), port, written, path + query)
+    if len(location.url) > MAX_LENGTH:
         raise ValueError(f"the URL, percent-encoded, is longer than {MAX_LENGTH} characters")
-    return url
+    return location
 
 
 def is_authority(text: str) -> bool:
@@ -79,7 +101,7 @@ def _refuse_characters(text: str) -> None:
         raise ValueError("the URL has a fragment (#...), which is never sent; leave it away")
 
 
-def _read_authority(authority: str, scheme: str) -> tuple[str, int | None]:
+def _read_authority(authority: str, scheme: str) -> tuple[str, int]:
     if "@" in authority:
         raise ValueError("the URL holds a user name or password; send them in an Authorization header instead")
     parts = _AUTHORITY.fullmatch(authority)
@@ -90,7 +112,7 @@ def _read_authority(authority: str, scheme: str) -> tuple[str, int | None]:
         raise ValueError("the URL's port is larger than 65535")
     if port in BAD_PORTS:
         raise ValueError(f"port {port} is not for HTTP; use 443, 80 or another port")
-    return _read_host(parts["host"]), None if port == DEFAULT_PORTS[scheme] else port
+    return _read_host(parts["host"]), port
 
 
 def _read_host(text: str) -> str:

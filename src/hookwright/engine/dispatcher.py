@@ -24,12 +24,13 @@ from hookwright.engine.headroom import Headroom
 from hookwright.engine.healths import HealthPolicy, Healths
 from hookwright.engine.jobs import Job, from_claim
 from hookwright.engine.lanes import Lane, Turns
+from hookwright.engine.ongoing import Ongoing
 from hookwright.engine.paces import SECOND_US, Paces
 from hookwright.engine.room import Room
 from hookwright.engine.settler import Settler
 from hookwright.engine.tenants import Tenants
 from hookwright.engine.timers import Timers
-from hookwright.errors import HookwrightError, StoreUnavailable
+from hookwright.errors import EgressUnavailable, HookwrightError, StoreUnavailable
 from hookwright.store import Store
 from hookwright.store.deliveries import ClaimedRows, DueEndpoints, Settlement
 from hookwright.store.health import Turn
@@ -58,6 +59,7 @@ class Dispatcher:
         self._tenants = Tenants(bounds.attempts)
         self._turns = Turns(self._tenants.may_begin)
         self._attempts: set[asyncio.Task[None]] = set()
+        self._leaving = Ongoing("sending by the proxy")
         self._headroom = Headroom(bounds.attempts // 2, self._pump)
         self._room = Room(bounds.queue, bounds.queue_bytes)
         self._stopping = False
@@ -257,9 +259,14 @@ class Dispatcher:
         try:
             tried = await self._executor.attempt(job, self._is_leased)
             lane.learn(asyncio.get_running_loop().time() - began, strained=tried is not None and tried.strained)
+            if self._leaving.failing and tried is not None:
+                self._leaving.succeeded()
         except StoreUnavailable as error:
             again_at = self._clock.now() + pause_ms(error)
             self._feeder.failed(error)
+        except EgressUnavailable as error:
+            again_at = self._clock.now() + pause_ms(error)
+            self._leaving.failed(error)
         except HookwrightError as error:
             again_at = self._clock.now() + pause_ms(error)
             log.error("delivery %s goes back untried: %s", job.delivery.key, error)

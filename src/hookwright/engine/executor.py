@@ -20,6 +20,7 @@ from hookwright.domain.retries import RetryPolicy
 from hookwright.engine.access import Admission
 from hookwright.engine.directory import Directory, Target
 from hookwright.engine.jobs import Job
+from hookwright.errors import EgressUnavailable
 from hookwright.ids import Minter
 from hookwright.sender import Failure, Request, Response, Sender
 from hookwright.signing import signatures
@@ -63,7 +64,7 @@ class Executor:
         """What to settle; None when the delivery is to be given back untried: its endpoint is disabled or deleted, or
         `may_send`, asked right before sending, says no.
 
-        Raises StoreUnavailable and VaultError: faults of ours, which do not count as an attempt.
+        Raises StoreUnavailable, VaultError and EgressUnavailable: faults of ours, which do not count as an attempt.
         """
         if job.content is None:
             return Tried(self._without_content(job))
@@ -107,7 +108,11 @@ class Executor:
         delivery, now = job.delivery, self._clock.now()
         if isinstance(result, Response):
             status, body, truncated, retry_after = result.status, result.body, result.truncated, result.retry_after
+            if result.location is not None and not body:
+                body = f"a redirect to {result.location}, which is not followed".encode()
         else:
+            if result.fault == "proxy":
+                raise EgressUnavailable(result.detail)
             status, body, truncated, retry_after = 0, result.detail.encode(), False, None
         if now >= job.content_expires_at:  # it may quote what is being removed at this time
             body, truncated = body and EXPUNGED, False

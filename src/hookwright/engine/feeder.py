@@ -12,17 +12,20 @@ from hookwright.engine.healths import Allowance, Healths
 from hookwright.engine.lanes import Lane
 from hookwright.engine.rest import Rest
 from hookwright.engine.room import Room
-from hookwright.errors import HookwrightError, StoreUnavailable
+from hookwright.errors import EgressUnavailable, HookwrightError, StoreUnavailable
 from hookwright.store import Store
 from hookwright.store.deliveries import ClaimDue, ClaimedRows
 
 log = logging.getLogger(__name__)
 STORE_PAUSE_MS = 5_000
+EGRESS_PAUSE_MS = 15_000
 FAULT_PAUSE_MS = 60_000
 
 
 def pause_ms(error: Exception) -> int:
     """How long to leave an endpoint alone after a fault of ours, which never counts as an attempt of the customer's."""
+    if isinstance(error, EgressUnavailable):
+        return EGRESS_PAUSE_MS
     return STORE_PAUSE_MS if isinstance(error, StoreUnavailable) else FAULT_PAUSE_MS
 
 

@@ -8,7 +8,7 @@ import asyncio
 import logging
 from types import TracebackType
 
-from hookwright.errors import StoreError, StoreRefused
+from hookwright.errors import EgressUnavailable, StoreError, StoreRefused
 
 log = logging.getLogger(__name__)
 
@@ -16,7 +16,8 @@ log = logging.getLogger(__name__)
 class Ongoing:
     """One kind of work: `async with` it around each try, or tell it of each.
 
-    Of the failures until it succeeds again each kind is said once; one that is no StoreError is a mistake of ours, and has a traceback.
+    Of the failures until it succeeds again each kind is said once; one that is neither the database's nor the
+    proxy's is a mistake of ours, and has a traceback.
     """
 
     def __init__(self, what: str, *, again: float = 0.0) -> None:
@@ -31,7 +32,7 @@ class Ongoing:
 
     def failed(self, error: Exception) -> None:
         if type(error) not in self._said:
-            if isinstance(error, StoreError):
+            if isinstance(error, StoreError | EgressUnavailable):
                 log.error("%s fails and is tried again: %s", self._what, error)
             else:
                 log.error("%s failed and is tried again", self._what, exc_info=error)

@@ -16,6 +16,6 @@ def build(services: Services, settings: Settings, keys: Keys) -> ASGIApp:
     """What this process's role serves."""
     if settings.role == "worker":
         return delivering.create_app(services)
-    rules = EndpointRules(https_only=settings.https_only, allow_networks=settings.allow_networks, most=settings.max_endpoints)
+    rules = EndpointRules(https_only=settings.https_only, egress=settings.egress(), most=settings.max_endpoints)
     options = ApiOptions(jwt_secret=keys.jwt_secret, portal_url=settings.portal_url, max_body=settings.max_message_bytes, endpoints=rules)
     return create_app(services, options)

@@ -40,7 +40,8 @@ async def run_application(settings: Settings, stop: asyncio.Event) -> AsyncItera
         vault = open_vault(keys.encryption_keys)
         await check_ring(settings, store, vault)
         sender = HttpSender(
-            settings.allow_networks,
+            settings.egress(),
+            proxy=settings.proxy(),
             connections=settings.concurrency,
             stored_limit=settings.response_store_bytes,
             read_limit=settings.response_read_bytes,

@@ -23,6 +23,8 @@ from hookwright.senders.faults import INCOMPLETE, MALFORMED, UNANSWERED
 
 MAX_HEADERS = 64
 MAX_LINE = 8190
+MAX_HEAD = 32_768
+"""Of all lines of a head together."""
 MAX_UNSPENT = 65_536
 """Bytes that may come without anything coming of them: a complete head, or bytes of a body."""
 MAX_INFORMATIONAL = 8
@@ -32,7 +34,9 @@ MAX_FRAMING = 8
 _FRAMING = (b"content-length", b"transfer-encoding")
 _CONSENT = (b"webhook-allowed-origin", b"webhook-allowed-rate")
 """CloudEvents, HTTP 1.1 Web Hooks, 4.2."""
-_NOTED = frozenset({b"retry-after", b"keep-alive", *_FRAMING, *_CONSENT})
+_NOTED = frozenset({b"retry-after", b"keep-alive", b"location", *_FRAMING, *_CONSENT})
+SHOWN_LOCATION = 2048
+"""As long as a URL of ours may be."""
 _TIMEOUT = re.compile(rb"(?:^|[\s,;])timeout\s*=\s*\"?([0-9]{1,9})", re.IGNORECASE)
 
 
@@ -47,7 +51,8 @@ class Answers:
     """
 
     __slots__ = (
-        "_body", "_complete", "_consent", "_fed", "_framed", "_framing_limit", "_headers", "_informational", "_limits", "_most", "_parser",
+        "_body", "_complete", "_consent", "_fed", "_framed", "_framing_limit", "_head", "_headers", "_informational", "_limits",
+        "_location", "_most", "_parser",
         "_read_limit", "_retry_after", "_size", "_status", "_stored_limit", "_unspent", "answered", "kept_seconds", "reusable",
     )  # fmt: skip
 
@@ -101,21 +106,25 @@ class Answers:
     def _response(self) -> Response:
         size = self._size
         truncated = size > self._stored_limit or size > self._read_limit
-        return Response(self._status, bytes(self._body), truncated, self._retry_after, self._consent)
+        location = self._location if 300 <= self._status < 400 else None
+        return Response(self._status, bytes(self._body), truncated, self._retry_after, self._consent, location)
 
     # The parser's side
 
     def on_message_begin(self) -> None:
         if self._complete:
             raise _Stop  # not a byte of it may count as an answer to the next request
-        self._headers = 0
+        self._headers = self._head = 0
         self._retry_after: str | None = None
         self._consent: tuple[tuple[str, str], ...] = ()
+        self._location: str | None = None
         self._framed = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        length = len(name) + len(value)
         self._headers += 1
-        if self._headers > MAX_HEADERS or len(name) + len(value) > MAX_LINE:
+        self._head += length
+        if self._headers > MAX_HEADERS or length > MAX_LINE or self._head > MAX_HEAD:
             raise _Stop
         lowered = name.lower()
         if lowered in _NOTED and not self.answered:  # trailers come through here too, and are no headers
@@ -128,6 +137,8 @@ class Answers:
             self.kept_seconds = _relied_on(value)
         elif name in _CONSENT:
             self._consent += ((name.decode("latin-1"), value.decode("latin-1")),)
+        elif name == b"location":
+            self._location = value[:SHOWN_LOCATION].decode("latin-1")
         elif self._retry_after is None:
             self._retry_after = value.decode("latin-1")
 

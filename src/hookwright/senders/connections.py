@@ -7,6 +7,7 @@ count as delivered that nobody has read.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol, cast
 
 from hookwright.sender import Failure, Response, TlsIdentity
@@ -133,3 +134,6 @@ class Connection(asyncio.Protocol):
         else:
             self.fail(of_break(exc))
         self._answers.close()
+
+
+Make = Callable[[], Connection]

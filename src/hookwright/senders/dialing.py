@@ -10,36 +10,40 @@ TLS begins as a step of its own, because only then can the peer be judged before
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from hookwright.sender import TlsIdentity
-from hookwright.senders.connections import Connection
+from hookwright.senders.connections import Connection, Make
 from hookwright.senders.faults import LATE_CONNECTION, UNREACHABLE, UNUSABLE_URL, Unreached, of_connecting, of_handshake
 from hookwright.senders.guard import Guard
 from hookwright.senders.identities import Contexts
 from hookwright.senders.requests import Target
+from hookwright.senders.tunnels import Tunnels
 
 STAGGER = 0.25
 
-Make = Callable[[], Connection]
-
 
 class Dialer:
-    """`timeout`: seconds for connecting and TLS together; a lookup has its own."""
+    """`timeout`: seconds for connecting and TLS together; a lookup has its own. With `tunnels` there is no other way out."""
 
-    def __init__(self, guard: Guard, contexts: Contexts, *, timeout: float) -> None:
+    def __init__(self, guard: Guard, contexts: Contexts, *, timeout: float, tunnels: Tunnels | None = None) -> None:
         self._loop = asyncio.get_running_loop()
         self._guard = guard
         self._contexts = contexts
         self._timeout = timeout
+        self._tunnels = tunnels
 
     async def dial(self, target: Target, make: Make, tls: TlsIdentity | None = None) -> Connection:
         """A connection, made by `make`, over which nothing was sent yet. Raises Unreached."""
-        addresses = await self._guard.addresses(target.host)
+        addresses: Sequence[str] = ()
+        if self._tunnels is None:
+            addresses = await self._guard.addresses(target.host, target.port)
+        else:
+            self._guard.check_host(target.host, target.port)
         try:
             async with asyncio.timeout(self._timeout):
                 context = await self._contexts.of(tls) if target.secure else None
-                connection = await self._reach(addresses, target.port, make)
+                connection = await (self._tunnels.open(target, make) if self._tunnels else self._reach(addresses, target.port, make))
                 if context is not None:
                     await self._secure(connection, target.host, context)
         except TimeoutError:
@@ -70,7 +74,7 @@ class Dialer:
         raise failure
 
     async def _connect(self, address: str, port: int, make: Make) -> Connection:
-        self._guard.check(address)
+        self._guard.check(address, port)
         try:
             transport, connection = await self._loop.create_connection(make, address, port)
         except OSError as error:
@@ -79,7 +83,7 @@ class Dialer:
         try:
             if not peer:  # it was reset meanwhile: that is the peer's doing, and not the guard's
                 raise Unreached(UNREACHABLE)
-            self._guard.check(str(peer[0]))
+            self._guard.check(str(peer[0]), port)
         except Unreached:
             transport.abort()
             raise

@@ -1,7 +1,7 @@
 """What is said when there was no answer: each fault with its one line, in one place.
 
-The address that a name resolved to is in none of them, and a blocked address is told by one text, whatever it is:
-anything more would let customers map the network behind us.
+The address that a name resolved to is in none of them, a blocked address is told by one text, whatever it is, and a name that leads
+to one by the text of a name that leads nowhere: anything more would let customers map the network behind us.
 """
 
 import ssl
@@ -9,10 +9,12 @@ import ssl
 from hookwright.sender import Failure
 
 BLOCKED = "the address is blocked by this server's network rules"
-"""The only thing said of a blocked target, whatever it is and whether it exists."""
+"""The only thing said of a target that is blocked as it is written, whatever it is and whether it exists."""
 
 REFUSED_BY_US = Failure("blocked", BLOCKED)
-NO_ADDRESS = Failure("dns", "the host name could not be resolved")
+_NO_USE = "the host name has no address that requests may go to"
+NO_ADDRESS = Failure("dns", _NO_USE)
+BLOCKED_NAME = Failure("blocked", _NO_USE)
 LATE_ADDRESS = Failure("dns", "the host name could not be resolved in time", ours=True)
 REFUSED = Failure("refused", "the connection was refused")
 UNREACHABLE = Failure("connection", "no connection could be made")
@@ -26,6 +28,8 @@ INCOMPLETE = Failure("connection", "the connection ended before the answer was c
 MALFORMED = Failure("protocol", "the answer is not valid HTTP, or its headers are too large")
 UNUSABLE_URL = Failure("protocol", "the URL cannot be used")
 CLOSED = Failure("connection", "the sender is closed", ours=True)
+PROXY_UNREACHED = Failure("proxy", "the proxy of this server cannot be reached", ours=True)
+PROXY_MALFORMED = Failure("proxy", "the proxy of this server did not answer as one", ours=True)
 
 
 class Unreached(Exception):
@@ -38,6 +42,10 @@ class Unreached(Exception):
 
 def late(seconds: float, *, answered: bool) -> Failure:
     return Failure("timeout", f"the answer was not complete within {seconds:g} s" if answered else f"no answer within {seconds:g} s")
+
+
+def of_proxy(status: int) -> Failure:
+    return Failure("proxy", f"the proxy of this server answered with status {status}", ours=True)
 
 
 def unwritable(error: ValueError) -> Failure:

@@ -13,14 +13,14 @@ addresses that may be reached, happens once, and ends as a value. Rules:
    goes out over a new connection.
 
 The parts: `requests` writes, `answers` reads, `connections` does one exchange after another, `pool` keeps them, `dialing`
-makes them behind the `guard`, as whom `identities` says, and `faults` has the words.
+makes them behind the `guard` or by the operator's proxy (`tunnels`), as whom `identities` says, and `faults` has the words.
 """
 
 import asyncio
 import ssl
-from collections.abc import Sequence
 
-from hookwright.domain.addresses import Network
+from hookwright.domain.egress import Egress
+from hookwright.domain.proxies import Proxy
 from hookwright.sender import Failure, Request, Response
 from hookwright.senders.connections import Connection
 from hookwright.senders.dialing import Dialer
@@ -31,22 +31,24 @@ from hookwright.senders.lookups import Lookup, Lookups, system_lookup
 from hookwright.senders.pool import Pool
 from hookwright.senders.requests import Target, target_of, write_head
 from hookwright.senders.timeouts import Timeouts
+from hookwright.senders.tunnels import Tunnels
 
 
 class HttpSender:
     """Implements `sender.Sender`. Belongs to the event loop in which it first sends.
 
-    `allowed_networks`: opened by the operator, besides the public internet. `connections`: how many attempts can be
-    on the wire at once; one more waits, within its deadline, so keep it at or above what the engine sends at once.
-    `read_limit`, `stored_limit`: bytes of an answer that are read, and that are kept. Durations are seconds: `keepalive`
-    is below the 5 s after which common receivers close an unused connection, so that we rarely meet them closing; a receiver that
-    announces less has less.
+    `egress`: where it may send; by `proxy`, if there is one, and by none that the environment names.
+    `connections`: how many attempts can be on the wire at once; one more waits, within its deadline, so keep it at or above what the
+    engine sends at once. `read_limit`, `stored_limit`: bytes of an answer that are read, and that are kept. Durations are seconds:
+    `keepalive` is below the 5 s after which common receivers close an unused connection, so that we rarely meet them closing; a
+    receiver that announces less has less.
     """
 
     def __init__(
         self,
-        allowed_networks: Sequence[Network] = (),
+        egress: Egress = Egress(),  # noqa: B008  # frozen
         *,
+        proxy: Proxy | None = None,
         connections: int = 1000,
         read_limit: int = 65_536,
         stored_limit: int = 16_384,
@@ -57,7 +59,7 @@ class HttpSender:
         keepalive: float = 4.0,
         max_age: float = 60.0,
     ) -> None:
-        self._allowed = tuple(allowed_networks)
+        self._egress, self._proxy = egress, proxy
         self._connections = connections
         self._read_limit = read_limit
         self._stored_limit = stored_limit
@@ -113,7 +115,9 @@ class HttpSender:
 
     def _open(self) -> Pool:
         self._lookups = Lookups(self._lookup, timeout=self._lookup_timeout)
-        dialer = Dialer(Guard(self._lookups, self._allowed), Contexts(self._tls), timeout=self._connect_timeout)
+        tunnels = None if self._proxy is None else Tunnels(self._proxy, self._lookups)
+        guard = Guard(self._lookups, self._egress)
+        dialer = Dialer(guard, Contexts(self._tls), timeout=self._connect_timeout, tunnels=tunnels)
         self._pool = Pool(
             dialer, limit=self._connections, keepalive=self._keepalive, max_age=self._max_age,
             read_limit=self._read_limit, stored_limit=self._stored_limit,

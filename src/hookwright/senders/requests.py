@@ -13,16 +13,18 @@ import re
 from typing import NamedTuple
 
 from hookwright import __version__
-from hookwright.domain.urls import DEFAULT_PORTS, check_url
+from hookwright.domain.urls import read_url
 
 USER_AGENT = f"Hookwright/{__version__} (+https://github.com/hookwright/hookwright)"
 
-_NORMAL = re.compile(r"(https?)://(\[[^\]]+\]|[^:/?\[\]]+)(?::([0-9]+))?(/.*)")
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _FRAMING = frozenset(
-    {"connection", "content-length", "expect", "host", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
-)
+    {
+        "connection", "content-length", "expect", "host", "keep-alive", "proxy-authorization", "proxy-connection", "te", "trailer",
+        "transfer-encoding", "upgrade",
+    }
+)  # fmt: skip
 _OURS = {"accept-encoding": "Accept-Encoding: identity", "user-agent": f"User-Agent: {USER_AGENT}", "accept": "Accept: */*"}
 """Said with every request, unless the caller says otherwise; of the first there is no otherwise."""
 
@@ -39,13 +41,10 @@ class Target(NamedTuple):
 @functools.lru_cache(maxsize=8192)
 def target_of(url: str) -> Target:
     """Raises ValueError for what `domain.urls` does not take."""
-    parts = _NORMAL.fullmatch(check_url(url, https_only=False))
-    if parts is None:
-        raise ValueError("the URL cannot be used")
-    scheme, host, port, path = parts.groups()
+    found = read_url(url, https_only=False)
     # The root dot is for the resolver: no server is set up for a name that ends in it.
-    authority = host.rstrip(".") + (f":{port}" if port else "")
-    return Target(scheme == "https", host.strip("[]"), int(port or DEFAULT_PORTS[scheme]), f" {path} HTTP/1.1\r\nHost: {authority}\r\n")
+    authority = found.authority.replace(".:", ":").rstrip(".")
+    return Target(found.scheme == "https", found.host, found.port, f" {found.path} HTTP/1.1\r\nHost: {authority}\r\n")
 
 
 def write_head(method: str, head: str, headers: tuple[tuple[str, str], ...], length: int) -> bytes:

@@ -1,0 +1,247 @@
+"""The HTTP sender behind an operator's forward proxy: what goes by it, what never reaches it, and whose fault is what."""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hookwright.domain.proxies import Proxy
+from hookwright.sender import Failure, Response
+from hookwright.senders import tunnels
+from hookwright.senders.faults import (
+    BLOCKED_NAME,
+    LATE_CONNECTION,
+    NO_ADDRESS,
+    PROXY_MALFORMED,
+    PROXY_UNREACHED,
+    REFUSED_BY_US,
+    UNREACHABLE,
+)
+from tests.integration.receivers import BODY, OK, answering, receiving, request, sending, silent
+from tests.integration.sockets import FINE, Run, all_closed, pool_of, sockets
+from tests.zoo.certificates import write_certificate
+from tests.zoo.proxies import ESTABLISHED, proxying
+
+
+def no_lookup(name: str) -> Sequence[str]:
+    raise AssertionError(f"{name} was looked up here")
+
+
+def through(answer: bytes, **options: Any) -> Response | Failure:
+    """What comes of an attempt when the proxy answers that, and closes."""
+
+    async def scenario() -> Response | Failure:
+        async with proxying(answer=answer) as proxy, sending(allowed=(), proxy=proxy.proxy, lookup=no_lookup, **options) as sender:
+            return await sender.send(request("https://hooks.example/"))
+
+    return asyncio.run(scenario())
+
+
+def test_a_request_goes_by_a_tunnel_for_its_host_and_is_kept_open_there(run: Run) -> None:
+    async def scenario() -> tuple[list[Response | Failure], list[str], int, bytes]:
+        async with receiving(answering(OK)) as receiver, proxying({"hooks.example:80": receiver.port}) as proxy:
+            async with sending(allowed=(), proxy=proxy.proxy, lookup=no_lookup) as sender:
+                results = [await sender.send(request("http://hooks.example/a")) for _ in range(3)]
+            return results, proxy.asked, receiver.connections, receiver.requests[0]
+
+    results, asked, connections, sent = run(scenario())
+    assert (results, asked, connections) == ([FINE] * 3, ["hooks.example:80"], 1)
+    assert sent.startswith(b"POST /a HTTP/1.1\r\nHost: hooks.example\r\n")
+    assert sent.endswith(b"\r\n\r\n" + BODY)
+
+
+def test_tls_is_with_the_host_and_not_with_the_proxy(run: Run, tmp_path: Path) -> None:
+    files = write_certificate(tmp_path, ["hooks.example"], [])
+    server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context(cafile=str(files[0]))
+    server.load_cert_chain(*files)
+
+    async def scenario() -> list[str]:
+        async with receiving(answering(OK), tls=server) as receiver:
+            routes = {"hooks.example:443": receiver.port, "other.example:443": receiver.port}
+            async with proxying(routes) as proxy, sending(allowed=(), proxy=proxy.proxy, tls=client) as sender:
+                assert await sender.send(request("https://hooks.example/")) == FINE
+                other = await sender.send(request("https://other.example/"))
+                assert isinstance(other, Failure)
+                assert other.fault == "tls"
+            return proxy.asked
+
+    assert run(scenario()) == ["hooks.example:443", "other.example:443"]
+
+
+def test_the_proxys_credentials_are_for_the_proxy_alone() -> None:
+    async def scenario() -> tuple[bytes, bytes]:
+        async with receiving(answering(OK)) as receiver, proxying({"hooks.example:80": receiver.port}) as proxy:
+            known = Proxy("127.0.0.1", proxy.port, "Basic dXNlcjpwYXNz")
+            async with sending(allowed=(), proxy=known) as sender:
+                assert await sender.send(request("http://hooks.example/")) == FINE
+            return proxy.heads[0], receiver.requests[0]
+
+    asked, sent = asyncio.run(scenario())
+    assert b"\r\nProxy-Authorization: Basic dXNlcjpwYXNz\r\n" in asked
+    assert b"webhook-id" not in asked
+    assert b"dXNlcjpwYXNz" not in sent
+
+
+def test_a_proxy_with_a_name_of_this_network_is_looked_up() -> None:
+    async def scenario() -> tuple[Response | Failure, list[str]]:
+        asked: list[str] = []
+
+        def lookup(name: str) -> Sequence[str]:
+            asked.append(name)
+            return ["127.0.0.9", "127.0.0.1"]
+
+        async with (
+            receiving(answering(OK)) as receiver,
+            proxying({"hooks.example:80": receiver.port}) as proxy,
+            sending(allowed=(), proxy=Proxy("smokescreen", proxy.port), lookup=lookup) as sender,
+        ):
+            return await sender.send(request("http://hooks.example/")), asked
+
+    assert asyncio.run(scenario()) == (FINE, ["smokescreen"])
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1/", "https://[::1]/", "http://[::ffff:7f00:1]/", "http://169.254.169.254/", "http://localhost/", "http://metadata/",
+        "http://metadata.google.internal/", "https://[64:ff9b::7f00:1]/",
+    ],
+)  # fmt: skip
+def test_what_can_be_judged_without_a_lookup_never_reaches_the_proxy(url: str) -> None:
+    async def scenario() -> tuple[Response | Failure, list[bytes]]:
+        async with proxying() as proxy, sending(allowed=(), proxy=proxy.proxy) as sender:
+            return await sender.send(request(url)), proxy.heads
+
+    assert asyncio.run(scenario()) == (REFUSED_BY_US, [])
+
+
+@pytest.mark.parametrize("variable", ["NO_PROXY", "no_proxy"])
+def test_the_environment_opens_no_way_around_the_proxy(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    monkeypatch.setenv(variable, "*")
+    assert through(b"HTTP/1.1 503 No\r\n\r\n") == Failure("proxy", "the proxy of this server answered with status 503", ours=True)
+
+
+@pytest.mark.parametrize("status", [400, 403, 407, 429, 500, 502, 503, 504])
+def test_a_proxy_that_refuses_is_a_fault_of_ours(status: int) -> None:
+    result = through(f"HTTP/1.1 {status} No\r\nContent-Length: 2\r\n\r\nno".encode())
+    assert result == Failure("proxy", f"the proxy of this server answered with status {status}", ours=True)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"SSH-2.0-OpenSSH_9.2\r\n\r\n",
+        b"HTTP/1.1 200",
+        b"\0" * 100_000,
+        ESTABLISHED + b"HTTP/1.1 200 OK\r\n\r\n",
+        b"HTTP/1.1 999 No\r\n\r\n",
+    ],
+    ids=["no HTTP", "cut", "endless", "an answer before a question", "no status"],
+)
+def test_a_proxy_that_answers_like_none_is_a_fault_of_ours(answer: bytes) -> None:
+    assert through(answer) == PROXY_MALFORMED
+
+
+def test_a_proxy_that_is_not_there_is_a_fault_of_ours(run: Run) -> None:
+    async def scenario() -> Response | Failure:
+        before = sockets()
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))
+            async with sending(allowed=(), proxy=Proxy("127.0.0.1", unused.getsockname()[1])) as sender:
+                result = await sender.send(request("https://hooks.example/"))
+        await all_closed(before)
+        return result
+
+    assert run(scenario()) == PROXY_UNREACHED
+
+
+def test_a_proxy_whose_name_means_nothing_is_a_fault_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> Response | Failure:
+        async with sending(allowed=(), proxy=Proxy("nowhere", 3128), lookup=lambda _: []) as sender:
+            return await sender.send(request("https://hooks.example/"))
+
+    assert asyncio.run(scenario()) == PROXY_UNREACHED
+
+
+def test_a_proxy_that_cannot_be_connected_to_in_time_is_a_fault_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def hang(*_: object) -> tuple[str, ...]:
+        await asyncio.Event().wait()
+        return ()
+
+    async def scenario() -> Response | Failure:
+        async with sending(allowed=(), proxy=Proxy("127.0.0.1", 1)) as sender:
+            return await sender.send(request("https://hooks.example/"))
+
+    monkeypatch.setattr(tunnels, "CONNECT_SECONDS", 0.05)
+    monkeypatch.setattr(tunnels.Tunnels, "_addresses", hang)
+    assert asyncio.run(scenario()) == PROXY_UNREACHED
+
+
+@pytest.mark.parametrize(
+    ("answer", "result"),
+    [
+        (b"407 Request rejected by proxy\r\nX-Smokescreen-Error: Egress proxying is denied to host 'a': The destination address (10.0.0.1) "
+            b"was denied by rule 'Deny: Private Range'.", BLOCKED_NAME),
+        (b"502 Bad gateway\r\nX-Smokescreen-Error: Failed to connect to remote host: connection refused", UNREACHABLE),
+        (b"504 Gateway timeout\r\nX-Smokescreen-Error: Timed out connecting to remote host: i/o timeout", UNREACHABLE),
+        (b"503 Service Unavailable\r\nX-Squid-Error: ERR_CONNECT_FAIL 111", UNREACHABLE),
+        (b"503 Service Unavailable\r\nX-Squid-Error: ERR_DNS_FAIL 0", NO_ADDRESS),
+        (b"502 Bad Gateway\r\nProxy-Status: proxy.example; error=connection_refused", UNREACHABLE),
+        (b"502 Bad Gateway\r\nproxy-status: proxy.example;error=dns_error;rcode=NXDOMAIN", NO_ADDRESS),
+        (b"403 Forbidden\r\nProxy-Status: proxy.example; error=destination_ip_prohibited", BLOCKED_NAME),
+    ],
+)  # fmt: skip
+def test_only_what_the_proxy_says_of_the_target_is_the_targets_fault(answer: bytes, result: Failure) -> None:
+    assert not result.ours
+    assert through(b"HTTP/1.1 " + answer + b"\r\n\r\n") == result
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"407 Request rejected by proxy\r\nX-Smokescreen-Error: Egress proxying is denied to host 'a': rule has no such role.",
+        b"500 Internal server error\r\nX-Smokescreen-Error: An unexpected error occurred",
+        b"403 Forbidden\r\nX-Squid-Error: ERR_ACCESS_DENIED 0",
+        b"502 Bad Gateway\r\nProxy-Status: proxy.example; error=proxy_internal_error",
+    ],
+)
+def test_what_the_proxy_says_of_itself_is_ours(answer: bytes) -> None:
+    result = through(b"HTTP/1.1 " + answer + b"\r\n\r\n")
+    assert isinstance(result, Failure)
+    assert (result.fault, result.ours) == ("proxy", True)
+
+
+def test_a_tunnel_that_does_not_come_is_the_targets_as_a_connection_that_does_not_come_would_be(run: Run) -> None:
+    async def scenario() -> Response | Failure:
+        before = sockets()
+        async with proxying(answer=b"") as proxy, sending(allowed=(), proxy=proxy.proxy, connect_timeout=0.1) as sender:
+            result = await sender.send(request("https://hooks.example/"))
+            await proxy.ended.wait()
+        await all_closed(before)
+        return result
+
+    assert run(scenario()) == LATE_CONNECTION
+
+
+def test_a_cancelled_attempt_leaves_no_tunnel_and_no_place_taken(run: Run) -> None:
+    async def scenario() -> None:
+        before = sockets()
+        async with (
+            receiving(silent) as receiver,
+            proxying({"hooks.example:80": receiver.port}) as proxy,
+            sending(allowed=(), proxy=proxy.proxy) as sender,
+        ):
+            for turns in range(12):
+                sent = asyncio.ensure_future(sender.send(request("http://hooks.example/")))
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                sent.cancel()
+                await asyncio.wait([sent])
+            assert pool_of(sender)._in_use == 0
+        await all_closed(before)
+
+    run(scenario())
