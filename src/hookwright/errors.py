@@ -16,6 +16,7 @@
     +-- EgressUnavailable         there is no way out, nothing was sent: our proxy. Try again later
     +-- ConfigurationError        at start: an option's name, the value it had and what would be right
     +-- VaultError                a sealed value cannot be opened: unknown key, tampered bytes
+    +-- Busy                      too many wait for something of ours already; nothing was done, try again
 
 What a receiver answers is data, never an exception (see `domain.decisions`).
 """
@@ -123,3 +124,9 @@ class ConfigurationError(HookwrightError):
 
 class VaultError(HookwrightError):
     """A sealed value does not open: its key is not in the ring, or its bytes were changed."""
+
+
+class Busy(HookwrightError):
+    """Too many wait for it already. `retry_after` is in seconds."""
+
+    retry_after = 1

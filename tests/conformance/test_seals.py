@@ -7,6 +7,7 @@ from hookwright.store import Once
 from hookwright.store.endpoints import CreateEndpoint, DeleteEndpoint, FindEndpointRecord, RotateSecret, SetAccess, SetHeaders
 from hookwright.store.organizations import KeepAnswer
 from hookwright.store.seals import ListSeals, ReplaceSeals, SampleSeals, Seal
+from hookwright.store.transformations import ChangeTransformation, FindTransformation
 
 from .conftest import OpenStore
 from .makers import HOUR, NOW, World, check
@@ -26,6 +27,10 @@ async def rotate(world: World, endpoint: str, sealed: bytes) -> None:
     await world.store.write(
         RotateSecret(application=world.app, endpoint=endpoint, secret=secret, old_expires_at=NOW + HOUR, now=NOW, most=10)
     )
+
+
+async def add_variables(world: World, endpoint: str, sealed: bytes) -> None:
+    await world.store.write(ChangeTransformation(application=world.app, endpoint=endpoint, code="a", variables=sealed, now=NOW))
 
 
 async def remember(world: World, answer: bytes, key: bytes = KEY) -> None:
@@ -50,6 +55,8 @@ async def record_of(world: World, endpoint: str) -> EndpointRecord:
 def test_every_sealed_value_is_listed_once_whatever_the_slices(stores: OpenStore, slice_size: int) -> None:
     async def story(world: World) -> None:
         one, two = await sealed_endpoint(world, headers=b"h1", access=b"a1"), await sealed_endpoint(world, access=b"a2")
+        await add_variables(world, two, b"v2")
+        await world.store.write(ChangeTransformation(application=world.app, endpoint=one, code="a", now=NOW))
         await rotate(world, one, b"second")
         await remember(world, SEALED_ANSWER)
         found = {(seal.kind, seal.owner, seal.sealed) for seal in await every(world, slice_size)}
@@ -61,6 +68,7 @@ def test_every_sealed_value_is_listed_once_whatever_the_slices(stores: OpenStore
             ("secret", one, b"first"),
             ("secret", one, b"second"),
             ("secret", two, b"first"),
+            ("variables", two, b"v2"),
         }
         assert len(await every(world, slice_size)) == len(found)
 
@@ -161,5 +169,21 @@ def test_of_an_endpoints_secrets_the_one_that_is_meant_is_replaced(stores: OpenS
         older, _ = await every(world)
         await world.store.write(ReplaceSeals(changes=((older, b"new"),)))
         assert [secret.sealed for secret in (await record_of(world, one)).secrets] == [b"first", b"new"]
+
+    check(stores, story)
+
+
+def test_variables_are_replaced_unless_they_have_changed_meanwhile(stores: OpenStore) -> None:
+    async def story(world: World) -> None:
+        one, two = await sealed_endpoint(world), await sealed_endpoint(world)
+        await add_variables(world, one, b"v1")
+        await add_variables(world, two, b"v2")
+        seals = [seal for seal in await every(world) if seal.kind == "variables"]
+        await add_variables(world, two, b"newer")
+        await world.store.write(ReplaceSeals(changes=tuple((seal, b"again") for seal in seals)))
+        found = [await world.store.read(FindTransformation(endpoint=each)) for each in (one, two)]
+        assert [each and each.sealed_variables for each in found] == [b"again", b"newer"]
+        sample = await world.store.read(SampleSeals(limit=10))
+        assert Seal("variables", one, 0, b"again") in sample
 
     check(stores, story)

@@ -34,6 +34,7 @@ from hookwright.api import (
     operational_secrets,
     pollers,
     replays,
+    transformations,
 )
 from hookwright.api.endpoint_models import EndpointRules
 from hookwright.api.hot import HotDoor
@@ -52,6 +53,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     endpoint_secrets.router,
     endpoint_access.router,
     endpoint_verification.router,
+    transformations.router,
     event_types.router,
     messages.router,
     pollers.router,

@@ -12,7 +12,7 @@ from hookwright.api.models import RATE_NAMES, UINT16, WHOLE, Input, Metadata, Me
 from hookwright.api.timestamps import TimeText, rfc3339
 from hookwright.domain.applications import MAX_ENDPOINTS
 from hookwright.domain.egress import Egress
-from hookwright.domain.endpoints import Endpoint
+from hookwright.domain.endpoints import Endpoint, Format
 from hookwright.domain.names import MAX_CHANNEL, uid_problem
 from hookwright.domain.verification import ChallengeMethod, Verification
 
@@ -81,6 +81,7 @@ class EndpointUpdate(Input):
     event_types: EventTypes | None = Field(None, validation_alias=EVENT_TYPE_NAMES, description="Null for every event type")
     channels: Channels | None = Field(None, description="Null for every channel")
     throttle_rate: Rate | None = Field(None, validation_alias=RATE_NAMES)
+    format: Format = Field("json", description="How messages are put: see docs/formats.md")
     version: Version = 1
     metadata: MetadataOrNull = Field({})
     filter: Filter = Field(None)
@@ -110,6 +111,7 @@ class EndpointPatch(Input):
     event_types: EventTypes | None = Field(None, validation_alias=EVENT_TYPE_NAMES)
     channels: Channels | None = None
     throttle_rate: Rate | None = Field(None, validation_alias=RATE_NAMES)
+    format: Format = "json"
     version: Version = 1
     metadata: Metadata = Field({})
     filter: Filter = None
@@ -130,6 +132,7 @@ class Target(Output):
     channels: list[str] | None
     throttle_rate: int | None
     rate_limit: int | None = Field(deprecated=True, description="The older name of throttleRate")
+    format: Format = Field("json", exclude_if=lambda form: form == "json")
     version: int
     type: Literal["http", "poller"] = Field("http", exclude_if=lambda kind: kind == "http", description="Shown of a poller")
     filter: dict[str, Any] | None = Field(None, exclude_if=lambda filter: filter is None, description="Shown where there is one")
@@ -224,6 +227,7 @@ def show_target(endpoint: Endpoint) -> dict[str, Any]:
         "channels": None if endpoint.channels is None else sorted(endpoint.channels),
         "throttle_rate": endpoint.throttle_rate,
         "rate_limit": endpoint.throttle_rate,
+        "format": endpoint.options.format,
         "version": endpoint.version,
         "type": endpoint.kind,
         "filter": endpoint.options.filter,

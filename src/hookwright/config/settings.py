@@ -242,6 +242,30 @@ class Settings(BaseSettings):
         ge=0,
         le=16_777_216,
     )
+    transformation_workers: int = _option(
+        4,
+        "processes",
+        "Processes in which transformations run, one at a time in each; 0 turns transformations off.",
+        "None is begun before there is a transformation to run; and one customer's never has them all.",
+        ge=0,
+        le=256,
+    )
+    transformation_seconds: float = _option(
+        1.0,
+        "seconds",
+        "The processor's time that one run of a transformation may take.",
+        "A thousand times what a useful one takes, and little enough to be lost.",
+        gt=0,
+        le=30,
+    )
+    transformation_bytes: int = _option(
+        64 * 1024 * 1024,
+        "bytes",
+        "The memory that one run of a transformation may take.",
+        "A message of the largest size fits in several times.",
+        ge=8 * 1024 * 1024,
+        le=1024 * 1024 * 1024,
+    )
     shutdown_grace: float = _option(
         10.0,
         "seconds",

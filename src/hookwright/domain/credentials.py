@@ -6,7 +6,8 @@ import msgspec
 
 Scope = Literal[
     "application:read", "application:write", "endpoint:read", "endpoint:write", "endpoint.secret:read", "endpoint.secret:write",
-    "event_type:read", "event_type:write", "message:read", "message:write", "payload:read", "replay:write", "key:write",
+    "endpoint.transformation:read", "endpoint.transformation:write", "event_type:read", "event_type:write",
+    "message:read", "message:write", "payload:read", "replay:write", "key:write",
 ]  # fmt: skip
 SCOPES: frozenset[str] = frozenset(Scope.__args__)  # type: ignore[attr-defined]
 

@@ -5,6 +5,7 @@ from typing import Any, Literal
 import msgspec
 
 from hookwright.domain.health import Health
+from hookwright.domain.transformations import SealedTransformation
 from hookwright.domain.verification import ChallengeMethod, Consent, Verification
 
 MAX_LIVE_SECRETS = 10
@@ -12,6 +13,8 @@ MAX_LIVE_SECRETS = 10
 
 DisabledReason = Literal["manual", "gone", "failing", "exhausted", "unverified"]
 Kind = Literal["http", "poller"]
+Format = Literal["json", "form", "cloudevents", "cloudevents-binary"]
+"""How a message is put for an endpoint (see `domain.formats`); "json": its bytes as they are."""
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -26,6 +29,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     filter: dict[str, Any] | None = None
     """Which payloads it wants: see `filters`. None for all."""
+    format: Format = "json"
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,7 +100,7 @@ class SealedSecret(msgspec.Struct, frozen=True):
 class EndpointRecord(msgspec.Struct, frozen=True):
     """An endpoint with its sealed parts, as the store keeps it. Secrets: newest first. Headers, and what lets us in there
     (`sealed_access`): sealed JSON objects. `health`, and the application's rate: only as
-    loaded to be sent to (`LoadEndpoint`).
+    loaded to be sent to (`LoadEndpoint`). So is `transformation`.
     """
 
     endpoint: Endpoint
@@ -105,6 +109,7 @@ class EndpointRecord(msgspec.Struct, frozen=True):
     sealed_access: bytes | None = None
     health: Health = Health()
     application_rate: int | None = None
+    transformation: SealedTransformation | None = None
 
 
 def wants(endpoint: Endpoint, event_type: str, channels: frozenset[str] | None) -> bool:

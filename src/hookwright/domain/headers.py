@@ -66,6 +66,7 @@ def name_problem(name: str) -> str | None:
 
 
 def value_problem(value: str) -> str | None:
+    """What is wrong with a header's value, or None."""
     if len(value) > MAX_VALUE_BYTES:
         return f"the value is longer than {MAX_VALUE_BYTES} bytes"
     if not _VALUE.fullmatch(value):

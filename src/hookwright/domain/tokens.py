@@ -34,7 +34,7 @@ CAPABILITIES: dict[str, frozenset[str]] = {
     "ViewBase": VIEW,
     "ViewEndpointSecret": frozenset({"endpoint.secret:read"}),
     "ManageEndpointSecret": frozenset({"endpoint.secret:read", "endpoint.secret:write"}),
-    "ManageTransformations": frozenset(),
+    "ManageTransformations": frozenset({"endpoint.transformation:read", "endpoint.transformation:write"}),
     "CreateAttempts": frozenset({"replay:write"}),
     "ManageEndpoint": frozenset({"endpoint:write", "endpoint.secret:read", "endpoint.secret:write"}),
 }

@@ -36,10 +36,12 @@ V = TypeVar("V")
 
 class Target:
     """An endpoint prepared for sending: its opened headers (with credentials that never change), what else it asks for (`entry`, None
-    for nothing), and signers made once.
+    for nothing), and signers made once. `shaped`: what goes to it is not the message's bytes.
     """
 
-    __slots__ = ("_current", "_expiring", "application_rate", "endpoint", "entry", "headers", "health")
+    __slots__ = (
+        "_current", "_expiring", "application_rate", "endpoint", "entry", "headers", "health", "shaped", "transformation",
+    )  # fmt: skip
 
     def __init__(self, record: EndpointRecord, secrets: Secrets) -> None:
         """Raises VaultError when one of the sealed parts does not open."""
@@ -53,6 +55,8 @@ class Target:
         made = [(secret.expires_at, signer(secrets.open_secret(record.endpoint.id, secret.sealed))) for secret in record.secrets]
         self._current = tuple(made_signer for expires_at, made_signer in made if expires_at is None)
         self._expiring = tuple((expires_at, made_signer) for expires_at, made_signer in made if expires_at is not None)
+        self.transformation = secrets.open_transformation(record.endpoint.id, record.transformation)
+        self.shaped = self.transformation is not None or record.endpoint.options.format != "json"
 
     def signers(self, now: int) -> tuple[Signer, ...]:
         """Those of the secrets that are alive at `now` (Unix ms), the current one first."""

@@ -30,7 +30,7 @@ from hookwright.engine.room import Room
 from hookwright.engine.settler import Settler
 from hookwright.engine.tenants import Tenants
 from hookwright.engine.timers import Timers
-from hookwright.errors import EgressUnavailable, HookwrightError, StoreUnavailable
+from hookwright.errors import Busy, EgressUnavailable, HookwrightError, StoreUnavailable
 from hookwright.store import Store
 from hookwright.store.deliveries import ClaimedRows, DueEndpoints, Settlement
 from hookwright.store.health import Turn
@@ -267,6 +267,8 @@ class Dispatcher:
         except EgressUnavailable as error:
             again_at = self._clock.now() + pause_ms(error)
             self._leaving.failed(error)
+        except Busy as error:
+            again_at = self._clock.now() + error.retry_after * 1000
         except HookwrightError as error:
             again_at = self._clock.now() + pause_ms(error)
             log.error("delivery %s goes back untried: %s", job.delivery.key, error)

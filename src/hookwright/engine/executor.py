@@ -11,8 +11,9 @@ import msgspec
 
 from hookwright.clock import Clock
 from hookwright.domain.attempts import EXPUNGED, Attempt
-from hookwright.domain.decisions import Decision, Delivered, GiveUp, RetryAt, decide, is_last, seconds_to_wait
+from hookwright.domain.decisions import DELIVERED, Decision, Delivered, GiveUp, RetryAt, decide, is_last, seconds_to_wait
 from hookwright.domain.deliveries import State
+from hookwright.domain.formats import Event
 from hookwright.domain.health import Sign, sign_of
 from hookwright.domain.messages import Content
 from hookwright.domain.notices import kind_of
@@ -20,6 +21,7 @@ from hookwright.domain.retries import RetryPolicy
 from hookwright.engine.access import Admission
 from hookwright.engine.directory import Directory, Target
 from hookwright.engine.jobs import Job
+from hookwright.engine.shaping import POST, Outgoing, Shaper, Unsent
 from hookwright.errors import EgressUnavailable
 from hookwright.ids import Minter
 from hookwright.sender import Failure, Request, Response, Sender
@@ -53,40 +55,60 @@ class Tried(msgspec.Struct, frozen=True):
 
 class Executor:
     def __init__(
-        self, *, directory: Directory, sender: Sender, admission: Admission, clock: Clock, minter: Minter, rand: Callable[[], float],
-        policy: AttemptPolicy,
+        self, *, directory: Directory, sender: Sender, admission: Admission, shaper: Shaper, clock: Clock, minter: Minter,
+        rand: Callable[[], float], policy: AttemptPolicy,
     ) -> None:  # fmt: skip
-        """`admission`: for endpoints that ask for more than a URL; the path of all others does not wait for it."""
+        """`admission`, `shaper`: for endpoints that ask for more than a URL and a body; the path of all others does not wait for them."""
         self._directory, self._sender, self._clock, self._minter = directory, sender, clock, minter
-        self._admission, self._rand, self._policy = admission, rand, policy
+        self._admission, self._shaper, self._rand, self._policy = admission, shaper, rand, policy
 
     async def attempt(self, job: Job, may_send: Callable[[], bool]) -> Tried | None:
         """What to settle; None when the delivery is to be given back untried: its endpoint is disabled or deleted, or
         `may_send`, asked right before sending, says no.
 
-        Raises StoreUnavailable, VaultError and EgressUnavailable: faults of ours, which do not count as an attempt.
+        Raises StoreUnavailable, VaultError, EgressUnavailable and Busy: faults of ours, which do not count as an attempt.
         """
         if job.content is None:
             return Tried(self._without_content(job))
         endpoint = job.delivery.key.endpoint
         target = self._directory.known_target(endpoint) or await self._directory.target(endpoint)
-        if target is None or target.endpoint.disabled or not may_send():
+        if target is None or target.endpoint.disabled:
             return None
-        return await self._try(job, target, job.content)
+        return await self._try(job, target, job.content, may_send)
 
-    async def _try(self, job: Job, target: Target, content: Content) -> Tried:
-        started_at = self._clock.now()
+    async def _try(self, job: Job, target: Target, content: Content, may_send: Callable[[], bool]) -> Tried | None:
+        started_at = sent_at = self._clock.now()
         loop = asyncio.get_running_loop()
         began = loop.time()
+        outgoing: Outgoing | Unsent | None
+        if target.shaped:
+            outgoing = await self._shaped(job, target, content)
+            sent_at = self._clock.now()
+        else:
+            outgoing = Outgoing(POST, target.endpoint.url, content, target.headers)
+        if outgoing is None or not may_send():
+            return None
+        if isinstance(outgoing, Unsent):
+            return Tried(self._settle(job, target.endpoint.url, outgoing, started_at, loop.time() - began))
         last = is_last(trigger=job.delivery.trigger, attempts=job.delivery.attempts + 1, policy=self._policy.retries)
-        headers = self._headers(job, target, content, started_at)
-        request = Request(target.endpoint.url, headers, content.body, self._policy.deadline, last)
-        if target.entry is None:
+        headers = self._headers(job, target, outgoing, sent_at)
+        request = Request(outgoing.url, headers, outgoing.content.body, self._policy.deadline, last, outgoing.method)
+        if target.entry is None or outgoing.elsewhere:
             result = await self._sender.send(request)
         else:
             result = await self._admission.send(target.endpoint.id, target.entry, request)
-        settlement = self._settle(job, target.endpoint.url, result, started_at, loop.time() - began)
+        settlement = self._settle(job, outgoing.url, result, started_at, loop.time() - began)
         return self._tried(settlement, result)
+
+    async def _shaped(self, job: Job, target: Target, content: Content) -> Outgoing | Unsent | None:
+        """None when the endpoint was changed meanwhile: what was made is not for the one that it is now."""
+        delivery = job.delivery
+        event = Event(
+            id=delivery.key.message, application=delivery.application, event_type=job.event_type, channels=job.channels,
+            created_at=delivery.created_at,
+        )  # fmt: skip
+        shaped = await self._shaper.shape(target.endpoint, target.transformation, target.headers, event, content)
+        return shaped if self._directory.known_target(target.endpoint.id) is target else None
 
     def _tried(self, settlement: Settlement, result: Response | Failure) -> Tried:
         if isinstance(result, Failure):
@@ -98,26 +120,26 @@ class Executor:
             patience = min(asked, self._policy.retries.longest_retry_after)
         return Tried(settlement, sign, result.status in STRAINED_STATUSES, settlement.now + round(patience * 1000) if patience else 0)
 
-    def _headers(self, job: Job, target: Target, content: Content, now: int) -> tuple[tuple[str, str], ...]:
-        message, seconds = job.delivery.key.message, now // 1000
+    def _headers(self, job: Job, target: Target, outgoing: Outgoing, now: int) -> tuple[tuple[str, str], ...]:
+        content, message, seconds = outgoing.content, job.delivery.key.message, now // 1000
         signature = signatures.sign(target.signers(now), message, seconds, content.body)
         signed = signatures.headers(message, seconds, signature, self._policy.header_style)
-        return (("Content-Type", content.content_type), *signed, *target.headers)
+        return (("Content-Type", content.content_type), *signed, *outgoing.headers)
 
-    def _settle(self, job: Job, url: str, result: Response | Failure, started_at: int, seconds: float) -> Settlement:
+    def _settle(self, job: Job, url: str, result: Response | Failure | Unsent, started_at: int, seconds: float) -> Settlement:
         delivery, now = job.delivery, self._clock.now()
         if isinstance(result, Response):
             status, body, truncated, retry_after = result.status, result.body, result.truncated, result.retry_after
             if result.location is not None and not body:
                 body = f"a redirect to {result.location}, which is not followed".encode()
         else:
-            if result.fault == "proxy":
+            if isinstance(result, Failure) and result.fault == "proxy":
                 raise EgressUnavailable(result.detail)
             status, body, truncated, retry_after = 0, result.detail.encode(), False, None
         if now >= job.content_expires_at:  # it may quote what is being removed at this time
             body, truncated = body and EXPUNGED, False
         number = delivery.attempts + 1
-        decision = decide(
+        decision: Decision = DELIVERED if isinstance(result, Unsent) and result.canceled else decide(
             status=status, retry_after=retry_after, trigger=delivery.trigger, attempts=number,
             policy=self._policy.retries, now=now, rand=self._rand(),
         )  # fmt: skip

@@ -1,5 +1,5 @@
-"""Endpoint secrets, custom headers, what lets us in and answers that show a secret: sealed before they reach the store, opened only
-for use.
+"""Endpoint secrets, custom headers, what lets us in, variables of transformations, and answers that show a secret: sealed before they
+reach the store, opened only for use.
 """
 
 import json
@@ -7,6 +7,7 @@ import json
 import msgspec
 
 from hookwright.domain.access import Access
+from hookwright.domain.transformations import SealedTransformation, Transformation
 from hookwright.errors import VaultError
 from hookwright.store.seals import Kind
 from hookwright.vault import Vault
@@ -62,3 +63,20 @@ class Secrets:
             return _ACCESS.decode(self._vault.open(sealed, context("access", endpoint)))
         except msgspec.DecodeError as error:
             raise VaultError("what lets us in at this endpoint is in no form that this version knows") from error
+
+    def seal_variables(self, endpoint: str, variables: dict[str, str]) -> bytes | None:
+        """None for none at all."""
+        return self._vault.seal(json.dumps(variables).encode(), context("variables", endpoint)) if variables else None
+
+    def open_variables(self, endpoint: str, sealed: bytes | None) -> dict[str, str]:
+        """Raises VaultError."""
+        if sealed is None:
+            return {}
+        variables: dict[str, str] = json.loads(self._vault.open(sealed, context("variables", endpoint)))
+        return variables
+
+    def open_transformation(self, endpoint: str, sealed: SealedTransformation | None) -> Transformation | None:
+        """None where nothing runs. Raises VaultError."""
+        if sealed is None or not sealed.runs:
+            return None
+        return Transformation(sealed.code, self.open_variables(endpoint, sealed.sealed_variables))

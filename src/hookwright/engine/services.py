@@ -11,6 +11,7 @@ from hookwright.engine.ingest import Ingest
 from hookwright.engine.news import Follower
 from hookwright.engine.replays import Replays
 from hookwright.engine.secrets import Secrets
+from hookwright.engine.shaping import Shaper
 from hookwright.ids import Minter
 from hookwright.store import Store
 
@@ -25,5 +26,6 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     ingest: Ingest
     dispatcher: Deliverer
     replays: Replays
+    shaper: Shaper
     news: Follower
     handshakes: Handshakes

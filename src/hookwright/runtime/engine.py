@@ -28,9 +28,11 @@ from hookwright.engine.notices import Notices
 from hookwright.engine.replays import Replays
 from hookwright.engine.secrets import Secrets
 from hookwright.engine.services import Services
+from hookwright.engine.shaping import Shaper
 from hookwright.engine.wakeups import Listener, Wakeups
 from hookwright.errors import StoreUnavailable
 from hookwright.ids import Minter
+from hookwright.sandbox import NoSandbox, Sandbox
 from hookwright.sender import Sender
 from hookwright.store import Store
 from hookwright.store.nodes import CloseNode, OpenNode, TakeOver
@@ -65,12 +67,15 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Or leaves that to others, which needs a lease to be given: there must be others."""
     origin: str | None = None
     """The name by which receivers are asked whether they allow messages from us."""
+    https_only: bool = False
+    """Of the URLs that transformations choose."""
 
 
 @contextlib.asynccontextmanager
 async def run_engine(
-    store: Store, sender: Sender, vault: Vault, options: EngineOptions, chance: Chance = SYSTEM, stop: Callable[[], object] = lambda: None
-) -> AsyncIterator[Services]:
+    store: Store, sender: Sender, vault: Vault, options: EngineOptions, chance: Chance = SYSTEM,
+    stop: Callable[[], object] = lambda: None, *, sandbox: Sandbox | None = None,
+) -> AsyncIterator[Services]:  # fmt: skip
     """The engine at work on `store`, for the length of a block; it leaves nothing owned behind.
 
     It calls `stop` when it cannot go on: then the block is to end, and why is raised at its end; StoreRefused, if it can be no node.
@@ -79,6 +84,7 @@ async def run_engine(
     secrets = Secrets(vault)
     admission = Admission(sender, clock)
     directory = Directory(store, secrets)
+    shaper = Shaper(clock, sandbox or NoSandbox(), https_only=options.https_only)
     called = asyncio.Event()
     wakeups = Wakeups(store)
 
@@ -86,7 +92,8 @@ async def run_engine(
         if not options.delivers:
             return Herald(owner, wakeups)
         executor = Executor(
-            directory=directory, sender=sender, admission=admission, clock=clock, minter=minter, rand=chance.rand, policy=options.policy
+            directory=directory, sender=sender, admission=admission, shaper=shaper, clock=clock, minter=minter, rand=chance.rand,
+            policy=options.policy,
         )  # fmt: skip
         tell = wakeups.tell if options.lease is not None else lambda endpoint: None
         return Dispatcher(
@@ -104,7 +111,7 @@ async def run_engine(
             store=store, clock=clock, minter=minter, secrets=secrets, directory=directory,
             changes=Changes(store, directory, dispatcher, tidy=called.set),
             ingest=ingest,
-            dispatcher=dispatcher, replays=replays, news=news,
+            dispatcher=dispatcher, replays=replays, shaper=shaper, news=news,
             handshakes=Handshakes(admission=admission, clock=clock, origin=options.origin, style=options.policy.header_style),
         )  # fmt: skip
         loops = [_begin(janitor.run(), stop)]
@@ -196,4 +203,5 @@ def engine_options(settings: Settings) -> EngineOptions:
         keep_ms=settings.message_retention * DAY_MS or None,
         delivers=settings.role != "api",
         origin=settings.webhook_origin,
+        https_only=settings.https_only,
     )

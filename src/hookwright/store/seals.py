@@ -6,7 +6,7 @@ import msgspec
 
 from hookwright.store import Command, Query
 
-Kind = Literal["access", "answer", "headers", "secret"]
+Kind = Literal["access", "answer", "headers", "secret", "variables"]
 
 
 class Seal(msgspec.Struct, frozen=True):

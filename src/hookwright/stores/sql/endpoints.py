@@ -29,6 +29,7 @@ from hookwright.stores.sql.decoding import decoded, name_set, texts
 from hookwright.stores.sql.health import begin_recovery, find_health
 from hookwright.stores.sql.keysets import each, gather, keyset
 from hookwright.stores.sql.registry import load_sql, reads, writes
+from hookwright.stores.sql.transformations import drop_transformation, find_transformation
 
 SQL = load_sql("endpoints")
 log = logging.getLogger(__name__)
@@ -77,6 +78,7 @@ async def delete(db: Db, command: DeleteEndpoint) -> Endpoint:
         raise NotFound
     await db.run(SQL.delete, {"application": command.application, "id": record.endpoint.id, "now": command.now})
     await db.run(SQL.drop_secrets, {"endpoint": record.endpoint.id})
+    await drop_transformation(db, record.endpoint.id)
     return record.endpoint
 
 
@@ -184,7 +186,10 @@ async def load_endpoint(db: Db, query: LoadEndpoint) -> EndpointRecord | None:
     endpoint = to_endpoint(row)
     record = await _with_secrets(db, EndpointRecord(endpoint, (), *row[_SEALED]))
     rate: Any = await db.first(SQL.application_rate, {"application": endpoint.application})
-    return msgspec.structs.replace(record, health=await find_health(db, query.id), application_rate=rate and rate[0])
+    return msgspec.structs.replace(
+        record, health=await find_health(db, query.id), application_rate=rate and rate[0],
+        transformation=await find_transformation(db, query.id),
+    )  # fmt: skip
 
 
 async def endpoints_by_id(db: Db, application: str, ids: list[str]) -> dict[str, Endpoint]:

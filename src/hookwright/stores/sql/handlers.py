@@ -18,9 +18,10 @@ from hookwright.stores.sql import (
     retention,
     seals,
     stats,
+    transformations,
 )
 
 __all__ = [
     "applications", "attempts", "deliveries", "endpoints", "event_types", "health", "messages", "messages_read", "news", "notices",
-    "organizations", "pollers", "recovers", "removal", "retention", "seals", "stats",
+    "organizations", "pollers", "recovers", "removal", "retention", "seals", "stats", "transformations",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""What lies sealed: endpoints' secrets, headers and what lets us in there, and answers that showed a secret."""
+"""What lies sealed: endpoints' secrets, headers, variables and what lets us in there, and answers that showed a secret."""
 
 from collections.abc import AsyncIterator
 
@@ -8,9 +8,13 @@ from hookwright.stores.sql.registry import load_sql, reads, writes
 from hookwright.stores.sql.streams import take
 
 SQL = load_sql("seals")
-_LIST: dict[Kind, str] = {"access": SQL.list_access, "answer": SQL.list_answers, "headers": SQL.list_headers, "secret": SQL.list_secrets}
+_LIST: dict[Kind, str] = {
+    "access": SQL.list_access, "answer": SQL.list_answers, "headers": SQL.list_headers, "secret": SQL.list_secrets,
+    "variables": SQL.list_variables,
+}  # fmt: skip
 _REPLACE: dict[Kind, str] = {
-    "access": SQL.replace_access, "answer": SQL.replace_answer, "headers": SQL.replace_headers, "secret": SQL.replace_secret
+    "access": SQL.replace_access, "answer": SQL.replace_answer, "headers": SQL.replace_headers, "secret": SQL.replace_secret,
+    "variables": SQL.replace_variables,
 }  # fmt: skip
 
 

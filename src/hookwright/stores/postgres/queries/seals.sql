@@ -19,6 +19,8 @@ union all
 select 'headers', id, 0, sealed_headers from ends where sealed_headers is not null
 union all
 select 'secret', endpoint, position, sealed from ends join endpoint_secrets on endpoint = id
+union all
+select 'variables', endpoint, 0, variables from ends join transformations on endpoint = id where variables is not null
 
 -- name: quietly -- to the end of the transaction; the triggers look for it
 select set_config('hookwright.resealing', 'on', true)

@@ -14,6 +14,9 @@ select id, 0, sealed_headers from endpoints where id > :owner and sealed_headers
 -- name: list_secrets
 select endpoint, position, sealed from endpoint_secrets where (endpoint, position) > (:owner, :position) order by endpoint, position
 
+-- name: list_variables
+select endpoint, 0, variables from transformations where endpoint > :owner and variables is not null order by endpoint
+
 -- name: sample -- by the index of live endpoints: what was deleted is not walked over
 with ends as materialized (
   select * from (
@@ -31,6 +34,8 @@ union all
 select 'headers', id, 0, sealed_headers from ends where sealed_headers is not null
 union all
 select 'secret', endpoint, position, sealed from ends cross join endpoint_secrets on endpoint = id
+union all
+select 'variables', endpoint, 0, variables from ends cross join transformations on endpoint = id where variables is not null
 
 -- name: replace_access
 update endpoints set sealed_access = :new where id = :owner and sealed_access = :old
@@ -43,3 +48,6 @@ update endpoints set sealed_headers = :new where id = :owner and sealed_headers 
 
 -- name: replace_secret
 update endpoint_secrets set sealed = :new where endpoint = :owner and position = :position and sealed = :old
+
+-- name: replace_variables
+update transformations set variables = :new where endpoint = :owner and variables = :old

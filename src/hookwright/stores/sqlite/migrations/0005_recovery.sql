@@ -39,7 +39,7 @@ create table rates (
 
 create table transformations (
   endpoint   text primary key,
-  code       text not null,
+  code       text not null,                -- empty: none
   enabled    integer not null,
   variables  blob,                     -- sealed JSON object
   updated_at integer not null

@@ -1,0 +1,237 @@
+"""Scripts in real processes: what is done for a good one, and that a bad one harms nobody."""
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hookwright.sandbox import Returned, Script, Stopped
+from hookwright.sandboxes.pool import ProcessSandbox
+from hookwright.sandboxes.workers import Limits
+from tests.integration.sockets import Run, until
+from tests.scripts import GAMES, GREEDY, HOSTILE, MISTAKEN, script
+
+SMALL = Limits(seconds=0.2, memory=16 * 1024 * 1024, output=100_000)
+"""So that what never ends does so soon. Of the processor's time: a busy machine makes none of these fail."""
+GENEROUS = Limits(seconds=20.0, memory=64 * 1024 * 1024)
+KEPT = "function handler(w) { w.payload.seen = true; return w; }"
+
+
+@asynccontextmanager
+async def sandbox(limits: Limits = GENEROUS, workers: int = 1) -> AsyncIterator[ProcessSandbox]:
+    opened = ProcessSandbox(limits, workers=workers)
+    try:
+        yield opened
+    finally:
+        await opened.close()
+
+
+def run_once(given: Script, limits: Limits = GENEROUS) -> Returned | Stopped:
+    async def story() -> Returned | Stopped:
+        async with sandbox(limits) as opened:
+            return await opened.run(given)
+
+    return asyncio.run(story())
+
+
+def answer(given: Script, limits: Limits = GENEROUS) -> dict[str, Any]:
+    ran = run_once(given, limits)
+    assert isinstance(ran, Returned), ran
+    found: dict[str, Any] = json.loads(ran.answer)
+    return found
+
+
+def children(of: int) -> set[int]:
+    """All processes under this one, however deep."""
+    found: set[int] = set()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            except (OSError, IndexError):
+                continue
+            if parent == of:
+                found |= {int(entry.name)} | children(int(entry.name))
+    return found
+
+
+def test_what_a_handler_returns_comes_back() -> None:
+    code = "function handler(w) { w.method = 'PUT'; w.headers = {'X-A': w.eventType}; w.payload.n += 1; return w; }"
+    found = answer(script(code, webhook='{"eventType": "a.b", "url": "http://a/"}'))
+    assert found == {"method": "PUT", "url": "http://a/", "headers": {"X-A": "a.b"}, "kind": "json", "body": '{"n":2}'}
+
+
+def test_a_promise_is_waited_for() -> None:
+    code = "const later = async n => n + 1; async function handler(w) { w.payload.n = await later(w.payload.n); return w; }"
+    assert answer(script(code))["body"] == '{"n":2}'
+
+
+@pytest.mark.parametrize("payload", ['{"n": 1.0, "big": 12345678901234567890}', '{"a": "\\u00e9\\ud800"}'])
+def test_a_payload_that_was_left_alone_is_told_so(payload: str) -> None:
+    found = answer(script("function handler(w) { w.url = 'http://b/'; return w; }", payload))
+    assert found == {"url": "http://b/", "kind": "same"}
+
+
+def test_what_is_no_json_is_given_and_taken_as_a_text() -> None:
+    found = answer(script("function handler(w) { w.payload = w.payload.toUpperCase(); return w; }", "up\n", is_json=False))
+    assert found == {"kind": "text", "body": "UP\n"}
+
+
+def test_odd_texts_arrive() -> None:
+    code = r"function handler(w) { return {payload: {t: 'é☃😀\u0000\ud800' + w.payload.t}}; }"
+    assert json.loads(answer(script(code, '{"t": "ü"}'))["body"])["t"] == "é☃😀\0\ud800ü"
+
+
+def test_what_a_script_logs_is_kept_up_to_a_length() -> None:
+    code = "function handler(w) { console.log('a', {b: 1}, [2], null, undefined); console.error(new Error('c')); return w; }"
+    ran = run_once(script(code))
+    assert ran.log == ('a {"b":1} [2] null undefined', "Error: c")
+    ran = run_once(script("function handler(w) { for (let i = 0; i < 1e5; i++) console.log('line'); return w; }"))
+    assert 1000 < len(ran.log) < 10_000
+
+
+@pytest.mark.parametrize("code", HOSTILE.values(), ids=HOSTILE.keys())
+def test_what_never_ends_is_stopped_for_its_time(code: str) -> None:
+    ran = run_once(script(code), SMALL)
+    assert isinstance(ran, Stopped), ran
+    assert ran.trouble in ("time", "memory"), ran
+
+
+@pytest.mark.parametrize("code", GREEDY.values(), ids=GREEDY.keys())
+def test_what_takes_ever_more_memory_is_stopped(code: str) -> None:
+    ran = run_once(script(code), SMALL)
+    assert isinstance(ran, Stopped), ran
+    assert ran.trouble in ("memory", "time", "error", "crash"), ran
+
+
+@pytest.mark.parametrize(("code", "line"), MISTAKEN.values(), ids=MISTAKEN.keys())
+def test_a_mistake_is_told_with_its_line(code: str, line: int | None) -> None:
+    ran = run_once(script(code))
+    assert isinstance(ran, Stopped), ran
+    assert ran.trouble == "error", ran
+    assert ran.detail
+    assert line is None or ran.line == line, ran
+    assert "/" not in ran.detail and ".py" not in ran.detail
+
+
+@pytest.mark.parametrize("code", GAMES.values(), ids=GAMES.keys())
+def test_games_with_prototypes_harm_nobody_else(code: str) -> None:
+    async def story() -> None:
+        async with sandbox() as opened:
+            await opened.run(script(code))
+            after = await opened.run(script(KEPT))
+            assert isinstance(after, Returned), after
+            assert json.loads(after.answer) == {"kind": "json", "body": '{"n":1,"seen":true}'}
+
+    asyncio.run(story())
+
+
+def test_an_answer_beyond_the_limit_is_refused() -> None:
+    code = "function handler(w) { w.payload = 'x'.repeat(2e5); return w; }"
+    ran = run_once(script(code), SMALL)
+    assert isinstance(ran, Stopped) and ran.trouble == "output", ran
+    assert len(answer(script(code), GENEROUS)["body"]) == 200_000
+
+
+def test_nothing_of_a_script_is_there_for_the_next() -> None:
+    async def story() -> None:
+        async with sandbox() as opened:
+            await opened.run(script("globalThis.kept = 1; Object.prototype.kept = 2; function handler(w) { return w; }"))
+            after = await opened.run(script("function handler(w) { w.payload = [typeof kept, {}.kept === undefined]; return w; }"))
+            assert isinstance(after, Returned)
+            assert json.loads(after.answer)["body"] == '["undefined",true]'
+
+    asyncio.run(story())
+
+
+def test_a_script_finds_nothing_to_reach_out_with() -> None:
+    names = ["std", "os", "fetch", "require", "process", "XMLHttpRequest", "WebSocket", "load", "print", "Worker", "setTimeout"]
+    code = f"const known = {json.dumps(names)};function handler(w) {{ w.payload = known.filter(name => name in globalThis); return w; }}"
+    assert answer(script(code))["body"] == "[]"
+
+
+@pytest.mark.parametrize(
+    "code", ["import 'os'; function handler(w) { return w; }", "function handler(w) { return import('os').then(() => w); }"]
+)
+def test_a_script_loads_no_modules(code: str) -> None:
+    ran = run_once(script(code))
+    assert isinstance(ran, Stopped) and ran.trouble == "error", ran
+
+
+def test_no_process_is_begun_before_the_first_script_and_none_is_left_after_the_last(run: Run) -> None:
+    async def story() -> None:
+        opened = ProcessSandbox(SMALL, workers=2)
+        before = children(os.getpid())
+        await asyncio.gather(*(opened.run(script(code, tenant=f"app_{n}")) for n, code in enumerate([KEPT, HOSTILE["endless loop"], KEPT])))
+        assert len(children(os.getpid()) - before) == 2
+        await opened.close()
+        assert children(os.getpid()) <= before
+
+    run(story())
+
+
+def test_a_process_that_was_killed_between_two_scripts_is_replaced() -> None:
+    async def story() -> None:
+        before = children(os.getpid())
+        async with sandbox() as opened:
+            await opened.run(script(KEPT))
+            for pid in children(os.getpid()) - before:
+                os.kill(pid, 9)
+            while True:  # it takes the system a moment to tell
+                after = await opened.run(script(KEPT))
+                if isinstance(after, Returned):
+                    break
+
+    asyncio.run(story())
+
+
+def test_a_worker_has_no_environment_no_files_and_no_rights() -> None:
+    async def story() -> None:
+        before = children(os.getpid())
+        async with sandbox() as opened:
+            await opened.run(script(KEPT))
+            (pid,) = children(os.getpid()) - before
+            process = Path(f"/proc/{pid}")
+            assert (process / "environ").read_bytes() in (b"", b"LC_CTYPE=C.UTF-8\0")
+            opened_files = {str(each.readlink()) for each in (process / "fd").iterdir()}
+            assert {each.partition(":")[0] for each in opened_files} <= {"socket", "/dev/null"}
+            if os.getuid() == 0:
+                assert "\nUid:\t65534\t65534\t65534\t65534\n" in (process / "status").read_text()
+
+    asyncio.run(story())
+
+
+def test_one_tenants_endless_loops_keep_no_other_from_its_turn() -> None:
+    """With two places, one loops for ever and hundreds more of its kind wait; others go on beside it."""
+
+    async def story() -> None:
+        async with sandbox(Limits(seconds=1.0), workers=2) as opened:
+            loops = [asyncio.create_task(opened.run(script(HOSTILE["endless loop"], tenant="bad"))) for _ in range(20)]
+            await asyncio.sleep(0)
+            good = [await opened.run(script(KEPT, tenant="good")) for _ in range(5)]
+            assert all(isinstance(each, Returned) for each in good), good
+            assert sum(loop.done() for loop in loops) < len(loops)
+            for loop in loops:
+                loop.cancel()
+            await asyncio.wait(loops)
+
+    asyncio.run(story())
+
+
+def test_who_is_cancelled_takes_its_script_along(run: Run) -> None:
+    async def story() -> None:
+        async with sandbox() as opened:
+            before = children(os.getpid())
+            task = asyncio.create_task(opened.run(script(HOSTILE["endless loop"])))
+            await until(lambda: len(children(os.getpid()) - before) == 2)
+            task.cancel()
+            await asyncio.wait([task])
+            assert isinstance(await opened.run(script(KEPT)), Returned)
+            await until(lambda: len(children(os.getpid()) - before) == 1)
+
+    run(story())
