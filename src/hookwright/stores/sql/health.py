@@ -17,8 +17,10 @@ SQL = load_sql("health")
 @writes(SaveHealth)
 async def save(db: Db, command: SaveHealth) -> Health:
     health, key = command.health, {"endpoint": command.endpoint}
+    if await db.first(SQL.endpoint_alive, key | {"application": command.application}) is None:
+        return Health()
     kept = await find_health(db, command.endpoint)
-    if kept.version != health.version or await db.first(SQL.endpoint_alive, key | {"application": command.application}) is None:
+    if kept.version != health.version:
         return kept
     if command.disable is not None:
         await db.run(SQL.disable, key | {"application": command.application, "reason": command.disable, "now": command.now})
