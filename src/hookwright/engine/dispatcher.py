@@ -303,6 +303,9 @@ class Dispatcher:
         self._ready(lane)
         if lane.more:
             self._feeder.starve(lane)
+        elif lane.pace is not None and not lane.queue and not lane.claiming:
+            self._paces.set(lane, ())
+            self._healths.drained(lane.endpoint)
         self._let_go(lane)
         self._attempts.discard(asyncio.current_task())  # frees the slot that _pump looks at
         self._pump()
@@ -352,10 +355,12 @@ class Dispatcher:
             turns += (Turn(endpoint.application, round(SECOND_US / target.application_rate)),)
         self._paces.set(lane, turns)
 
-    def claimed(self, lane: Lane, rows: ClaimedRows, *, probe: bool) -> None:
+    def claimed(self, lane: Lane, rows: ClaimedRows, *, probe: bool = False, refused: bool = False) -> None:
         for claimed in rows.claimed:
             job = from_claim(claimed, probe=probe)
-            if not probe and job.delivery.attempts and not self._healths.may_retry(lane.endpoint):
+            if refused:
+                self._settler.give_back([(job.delivery.key, job.delivery.fence, 0)])
+            elif not probe and job.delivery.attempts and not self._healths.may_retry(lane.endpoint):
                 self._settler.give_back([(job.delivery.key, job.delivery.fence, self._clock.now() + RETRY_PAUSE_MS)])
             else:
                 self.admit(job)
@@ -363,9 +368,7 @@ class Dispatcher:
             log.error("delivery %s cannot be read and is set aside for an hour: %s", damaged.key, damaged.problem)
         if rows.next_due_at is not None:
             self.wake(lane.endpoint, rows.next_due_at)
-        if probe and not rows.claimed:
-            self._healths.probe_not_made(lane.endpoint, self.owner)
-        if rows.next_due_at is None or rows.next_due_at > self._clock.now():
+        if not lane.queue and (rows.next_due_at is None or rows.next_due_at > self._clock.now()):
             self._healths.drained(lane.endpoint)
 
     def fed(self, lane: Lane) -> None:

@@ -8,7 +8,7 @@ from typing import Protocol
 from hookwright.clock import Clock
 from hookwright.engine.bounds import Bounds
 from hookwright.engine.directory import Directory, Target
-from hookwright.engine.healths import Allowance, Healths
+from hookwright.engine.healths import Healths
 from hookwright.engine.lanes import Lane
 from hookwright.engine.rest import Rest
 from hookwright.engine.room import Room
@@ -43,8 +43,8 @@ class Fed(Protocol):
     def prepare(self, lane: Lane, target: Target) -> None:
         """It is to be fed for this endpoint, as it is now."""
 
-    def claimed(self, lane: Lane, rows: ClaimedRows, *, probe: bool) -> None:
-        """This was committed."""
+    def claimed(self, lane: Lane, rows: ClaimedRows, *, probe: bool = False, refused: bool = False) -> None:
+        """This was committed. `probe`: for the one attempt that this node may make; `refused`: nothing of it may be sent now."""
 
     def wake(self, endpoint: str, due_at: int) -> None:
         """Look at it again then (Unix ms)."""
@@ -102,10 +102,13 @@ class Feeder:
             if target is not None and not target.endpoint.disabled:
                 self._healths.heed(target)
                 self._fed.prepare(lane, target)
-                allowance = await self._healths.allow(lane.endpoint, self._fed.owner, min(self._bounds.claim, self._fed.depth(lane)))
+                wanted = min(self._bounds.claim, max(1, self._fed.depth(lane) - len(lane.queue)))
+                allowance = self._healths.allow(lane.endpoint, wanted)
                 again_at = allowance.again_at
-                if allowance.count:
-                    await self._write(lane, allowance)
+                if allowance.probe:
+                    await self._claim_probe(lane)
+                elif allowance.count:
+                    await self._store.write(self._due(lane, allowance.count), on_commit=lambda rows: self._fed.claimed(lane, rows))
                 self._rest.not_needed()
         except StoreUnavailable as error:
             again_at = self._clock.now() + pause_ms(error)
@@ -126,11 +129,16 @@ class Feeder:
         self._fed.fed(lane)
         self.feed()
 
-    async def _write(self, lane: Lane, allowance: Allowance) -> None:
-        await self._store.write(
-            ClaimDue(
-                endpoint=lane.endpoint, owner=self._fed.owner, now=self._clock.now(), limit=allowance.count,
-                most_bytes=self._bounds.queue_bytes // 8,
-            ),
-            on_commit=lambda rows: self._fed.claimed(lane, rows, probe=allowance.probe),
+    async def _claim_probe(self, lane: Lane) -> None:
+        """One delivery that shows how the endpoint is, if there is one; it goes back as it was if the attempt is another node's."""
+        rows = await self._store.write(self._due(lane, 1))
+        mine = False
+        try:
+            mine = bool(rows.claimed) and await self._healths.begin_probe(lane.endpoint, self._fed.owner)
+        finally:
+            self._fed.claimed(lane, rows, probe=mine, refused=not mine)
+
+    def _due(self, lane: Lane, limit: int) -> ClaimDue:
+        return ClaimDue(
+            endpoint=lane.endpoint, owner=self._fed.owner, now=self._clock.now(), limit=limit, most_bytes=self._bounds.queue_bytes // 8
         )  # fmt: skip

@@ -102,25 +102,32 @@ class Healths:
         elif not target.health.plain:
             self._admit(Patient(target.endpoint.application, target.endpoint.id, target.health))
 
-    async def allow(self, endpoint: str, node: int, wanted: int) -> Allowance:
-        """How many of `wanted` deliveries may be claimed for it. Raises StoreUnavailable."""
+    def allow(self, endpoint: str, wanted: int) -> Allowance:
+        """How many of `wanted` deliveries may be claimed for it."""
         patient = self._patients.get(endpoint)
         if patient is None:
             return Allowance(wanted)
         now = self._clock.now()
         if patient.health.phase is Phase.CLOSED:
             return Allowance(wanted) if now >= patient.health.not_before else Allowance(0, patient.health.not_before)
+        free_at = rules.free_at(patient.health)
+        return Allowance(1, probe=True) if now >= free_at else Allowance(0, free_at)
+
+    async def begin_probe(self, endpoint: str, node: int) -> bool:
+        """Whether the node may make the one attempt, for which it has a delivery. Raises StoreUnavailable."""
+        patient, now = self._patients.get(endpoint), self._clock.now()
+        if patient is None:
+            return False
         probe = rules.begin_probe(patient.health, node, now, now + self._policy.probe_ms + PROBE_SLACK_MS)
-        if probe is not None:
-            before, patient.health = patient.health, probe
-            try:
-                await self._save(patient)
-            except StoreUnavailable:
-                patient.health = before
-                raise
-            if patient.health.phase is Phase.HALF_OPEN and patient.health.prober == node:
-                return Allowance(1, probe=True)
-        return Allowance(0, max(rules.free_at(patient.health), now + 1))
+        if probe is None:
+            return False
+        before, patient.health = patient.health, probe
+        try:
+            await self._save(patient)
+        except StoreUnavailable:
+            patient.health = before
+            raise
+        return patient.health.phase is Phase.HALF_OPEN and patient.health.prober == node
 
     def rate(self, endpoint: str) -> float | None:
         """Messages a second that it gets at most because it recovers: few at first, then as many as a backlog may be sent with."""
@@ -261,6 +268,8 @@ class Healths:
     def _adopt(self, patient: Patient, kept: Health) -> None:
         """What the store has counts."""
         before, patient.kept, patient.health = patient.health, kept, kept
+        if before.phase is not kept.phase:
+            patient.sightings.clear()
         if _sends(before) != _sends(kept):
             self._changed(patient.endpoint)
 

@@ -48,10 +48,10 @@ class Paces:
         self._asking = Ongoing("asking when endpoints with a rate may be sent to")
 
     def set(self, lane: Lane, turns: tuple[Turn, ...]) -> None:
-        """From now on its rates are these; none: it has no pace."""
-        if lane.pace is not None and lane.pace.turns == turns:
-            return
+        """From now on its rates are these; none: it has no pace as soon as nothing is queued any more, which would all go at once."""
         if lane.pace is None and not turns:
+            return
+        if lane.pace is not None and (lane.pace.turns == turns or (lane.queue and not turns)):
             return
         self.drop(lane)
         lane.pace = Pace(turns) if turns else None
