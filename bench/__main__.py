@@ -9,7 +9,7 @@ import platform
 import sys
 from collections.abc import Callable, Sequence
 
-from bench import client, compare, cost, profile, scenarios, zoo
+from bench import client, compare, cost, crowd, dead, profile, scenarios, zoo
 from bench.growth import command as growth
 from bench.report import Report, console, print_report
 from hookwright import __version__
@@ -19,6 +19,8 @@ COMMANDS: dict[str, tuple[Callable[[Sequence[str]], int], str]] = {
     "client": (client.main, "what one request out costs, by the sender and by aiohttp"),
     "compare": (compare.main, "two commits of this project under the same load, in turn"),
     "cost": (cost.main, "statements, commits and log of PostgreSQL per 1,000 messages"),
+    "crowd": (crowd.main, "a third of a thousand endpoints is broken, or one tenant loud: what the others notice"),
+    "dead": (dead.main, "an endpoint that was dead comes back to all that waited for it"),
     "growth": (growth.main, "whether speed decays as tables grow, and a start with a backlog"),
     "profile": (profile.main, "where the time of one message goes"),
     "zoo": (zoo.main, "what 500 attempts at hostile receivers at once cost the sender"),

@@ -17,10 +17,18 @@ import uvloop
 from bench.wire import Answered, Calling, connect, post
 
 
+class Place(msgspec.Struct, frozen=True, array_like=True):
+    """Where messages are sent to, and by whom."""
+
+    path: str
+    token: str
+
+
 class Load(msgspec.Struct, frozen=True, kw_only=True):
     """`channels`: how many; message n goes to channel `c<n % channels>`, 0 sends without one. `size`: bytes of payload.
 
     `seed`: of what the payloads say; the same seed sends the same bytes. `count`: end after so many messages, too.
+    `places`: instead of `path`; message n goes to the one at n % len(places), which counts as its channel.
     """
 
     port: int
@@ -34,6 +42,7 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     run: str = ""
     seed: int = 0
     count: int | None = None
+    places: tuple[Place, ...] = ()
 
 
 class Accepted(msgspec.Struct, frozen=True, array_like=True):
@@ -75,8 +84,12 @@ class Generator:
     def next_request(self) -> tuple[int, bytes]:
         """A fresh request, and its channel."""
         self._number += 1
+        load, key = self.load, f"bench-{self.load.run}-{self._number}"
         channel, chosen = self._bodies[self._number % len(self._bodies)]
-        return channel, post(self.load.path, self.load.token, chosen, f"bench-{self.load.run}-{self._number}")
+        if not load.places:
+            return channel, post(load.path, load.token, chosen, key)
+        number = self._number % len(load.places)
+        return number, post(load.places[number].path, load.places[number].token, chosen, key)
 
     def note(self, intended: float, channel: int, answered: Answered) -> None:
         if answered.status // 100 == 2:

@@ -1,5 +1,6 @@
 """What a measured server is given before the load."""
 
+from bench.generator import Place
 from bench.world import Server, SinkProcess
 
 
@@ -15,3 +16,11 @@ def prepare(server: Server, sink: SinkProcess, *, endpoints: int = 0, hanging: i
         kind = "hang" if channel < hanging else "hook"
         server.create(f"{path}/endpoint", {"url": f"{sink.url}/{kind}/{channel}", "channels": [f"c{channel}"]})
     return f"{path}/msg"
+
+
+def place(server: Server, url: str, token: str | None = None) -> Place:
+    """An application with one endpoint, of whoever has the token."""
+    application = server.create("/api/v1/app", {"name": "bench"}, token)["id"]
+    path = f"/api/v1/app/{application}"
+    server.create(f"{path}/endpoint", {"url": url}, token)
+    return Place(f"{path}/msg", token or server.token)

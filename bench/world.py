@@ -46,13 +46,13 @@ class Server:
     def __init__(self, folder: Path, python: str = sys.executable, **environment: str) -> None:
         self.database = folder / "hookwright.db"
         self._log = folder / "server.log"
-        secret = secrets.token_hex(32)
-        self.token = jwt.encode({"sub": DEFAULT_ORGANIZATION}, secret, algorithm="HS256")
+        self._secret = secrets.token_hex(32)
+        self.token = self.token_of(DEFAULT_ORGANIZATION)
         kept = {name: value for name, value in os.environ.items() if not name.startswith("HOOKWRIGHT_")}
         settings = {
             "HOOKWRIGHT_PORT": "0",
             "HOOKWRIGHT_DATABASE": f"sqlite:///{self.database}",
-            "HOOKWRIGHT_JWT_SECRET": secret,
+            "HOOKWRIGHT_JWT_SECRET": self._secret,
             "HOOKWRIGHT_ENCRYPTION_KEYS": RING,
             "HOOKWRIGHT_ALLOW_NETWORKS": "127.0.0.0/8",
             "HOOKWRIGHT_LOG_FORMAT": "json",
@@ -73,8 +73,11 @@ class Server:
             time.sleep(0.005)
         raise RuntimeError(f"the server did not start: {self._log.read_text()}")
 
-    def create(self, path: str, body: Any) -> dict[str, Any]:
-        status, answered = call(self.port, "POST", path, body, self.token)
+    def token_of(self, organization: str) -> str:
+        return jwt.encode({"sub": organization}, self._secret, algorithm="HS256")
+
+    def create(self, path: str, body: Any, token: str | None = None) -> dict[str, Any]:
+        status, answered = call(self.port, "POST", path, body, token or self.token)
         if status // 100 != 2:
             raise RuntimeError(f"{path}: {status} {answered!r}")
         created: dict[str, Any] = json.loads(answered)
@@ -107,6 +110,10 @@ class SinkProcess:
     def forget(self) -> None:
         """What has arrived so far was not part of what is measured."""
         call(self.port, "DELETE", "/arrivals")
+
+    def revive(self) -> None:
+        """What was dead answers from now on."""
+        call(self.port, "PUT", "/alive")
 
     def wait_for(self, expected: int, patience: float) -> None:
         """Until that many have arrived, or nothing has for `patience` seconds."""

@@ -5,7 +5,7 @@ What the figures are is never asked: this machine may be busy with anything.
 
 import pytest
 
-from bench import client, compare, cost, profile, scenarios, zoo
+from bench import client, compare, cost, crowd, dead, profile, scenarios, zoo
 from bench.checkouts import checked_out, identify, missing, working_tree
 from bench.compare import Plan
 from bench.report import Report
@@ -140,3 +140,28 @@ def test_zoo_comes_to_an_end_with_every_beast_and_weighs_it() -> None:
     assert found["attempts"] == len(ZOO)
     assert found["surprises"] == []
     assert found.keys() >= {"late_s", "growth_mib", "lag_p99_ms", "lag_most_ms"}
+
+
+def test_crowd_loses_nothing_for_the_sound_beside_the_broken_and_the_loud() -> None:
+    plan = crowd.Plan(endpoints=24, rate=100, seconds=1, rounds=1, tenants=3, each=10, times=5)
+    for measured in (crowd.crowd, crowd.loud):
+        figures = measured(plan, _quiet).figures
+        assert isinstance(figures["median"], dict)
+        assert figures["median"]["lost"] == 0
+        assert figures["median"]["without_per_s"] > 0
+        assert figures["median"]["beside_per_s"] > 0
+
+
+def test_dead_watches_a_recovery_and_loses_nothing_beside_it() -> None:
+    figures = dead.dead(dead.Plan(waiting=300, rate=50, seconds=2), _quiet).figures
+    assert isinstance(figures["recovery"], dict)
+    assert isinstance(figures["runs"], dict)
+    assert figures["recovery"]["waiting"] == 300
+    assert figures["recovery"]["arrived"] > 0
+    assert not figures["recovery"]["tripped_again"]
+    assert [run["lost"] for run in figures["runs"].values()] == [0, 0, 0]
+
+
+def test_the_fullest_second_may_begin_anywhere() -> None:
+    assert dead.most_in_a_second([]) == 0
+    assert dead.most_in_a_second([0.0, 0.9, 1.0, 1.1, 1.8, 3.0]) == 4
