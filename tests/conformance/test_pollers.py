@@ -98,6 +98,15 @@ def test_a_poll_is_bounded_when_nothing_is_wanted_and_goes_on(stores: OpenStore,
     check(stores, story)
 
 
+def test_a_page_has_no_more_than_asked_for_and_the_next_begins_behind_it(stores: OpenStore) -> None:
+    async def story(world: World) -> None:
+        endpoint = await poller(world, filter={"n": 1})
+        made = [(await world.message(body=b'{"n":%d}' % (n % 2))).id for n in range(12)]
+        assert await everything(world, endpoint) == (made[1::2], 3)
+
+    check(stores, story)
+
+
 def test_what_lost_its_content_is_read_but_passes_no_filter(stores: OpenStore) -> None:
     async def story(world: World) -> None:
         every, filtered = await poller(world), await poller(world, filter={"n": 1})

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hookwright.domain.filter_rules import check_filter
@@ -17,12 +17,13 @@ pytestmark = pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisWar
 Predicate = Callable[[Any], bool]
 NOTHING = object()
 
-NAMES = st.sampled_from(["a", "b", "c", "d"])
+NAMES = st.sampled_from(["a", "b", "c"])
 PRIMITIVES = st.sampled_from([None, True, False, 0, 1, 1.0, 2, 2.5, -1, 10**18, "", "a", "ab", "b", "1", "é"])
 PAYLOADS = st.recursive(
     PRIMITIVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3), max_leaves=12
 )  # fmt: skip
-OBJECTS = st.dictionaries(NAMES, PAYLOADS, max_size=3)
+ITEMS = st.lists(st.fixed_dictionaries({"a": PRIMITIVES, "b": PRIMITIVES}), min_size=1, max_size=3)
+OBJECTS = st.dictionaries(NAMES, PAYLOADS | ITEMS, max_size=3)
 TEXTS = st.sampled_from(["a", "ab", "b", "1"])
 COMPARISONS = st.one_of(
     st.fixed_dictionaries({}, optional={"$eq": PAYLOADS, "$neq": PAYLOADS, "$exist": st.booleans()}),
@@ -44,6 +45,36 @@ def joined(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 CONDITIONS = st.recursive(PRIMITIVES | COMPARISONS, joined, max_leaves=8)
 FILTERS = CONDITIONS.filter(lambda condition: isinstance(condition, dict))
+
+
+@st.composite
+def about(draw: st.DrawFn, value: Any) -> Any:
+    """A condition that has something to do with this value, so that it may well hold or just not."""
+    if isinstance(value, dict) and value and draw(st.booleans()):
+        names = draw(st.lists(st.sampled_from(sorted(value)), min_size=1, max_size=2, unique=True))
+        return {name: draw(about(value[name])) for name in names}
+    if isinstance(value, list) and value and draw(st.booleans()):
+        some = [draw(about(item)) for item in draw(st.lists(st.sampled_from(value), min_size=1, max_size=2))]
+        if all(isinstance(one, dict) for one in some) and draw(st.booleans()):
+            return {name: wanted for one in some for name, wanted in one.items()}
+        return draw(st.sampled_from([some, some[0]]))
+    near = st.just(value) | PRIMITIVES
+    how = draw(st.sampled_from(["as it is", "$eq", "$neq", "$in", "$nin", "$exist", "$not", "$or", "$and", "compared"]))
+    if how == "compared":
+        return draw(COMPARISONS)
+    if how in ("$in", "$nin", "$or", "$and"):
+        each = near.filter(comparable) if how in ("$or", "$and") else near
+        return {how: draw(st.lists(each, min_size=1, max_size=2))}
+    if how in ("$eq", "$neq"):
+        return {how: draw(near)}
+    if how == "$exist":
+        return {how: draw(st.booleans())}
+    return {how: draw(near.filter(comparable))} if how == "$not" else draw(PRIMITIVES if not comparable(value) else near.filter(comparable))
+
+
+def comparable(value: Any) -> bool:
+    """Whether it is a condition as it stands: no list and no object."""
+    return not isinstance(value, list | dict)
 
 
 def canonical(value: Any) -> Any:
@@ -136,6 +167,15 @@ def stored(value: Any) -> Any:
 def test_a_filter_judges_as_the_document_says(filter: dict[str, Any], payload: Any) -> None:
     assert check_filter(filter) == []
     assert matches(stored(filter), read_payload(json.dumps(payload).encode())) is predicate(filter)(payload)
+
+
+@settings(max_examples=500)
+@given(st.data(), OBJECTS)
+def test_a_filter_that_is_about_the_payload_judges_as_the_document_says(data: st.DataObject, payload: dict[str, Any]) -> None:
+    filter = data.draw(about(payload).filter(lambda condition: isinstance(condition, dict)))
+    assert check_filter(filter) == []
+    assert matches(stored(filter), read_payload(json.dumps(payload).encode())) is predicate(filter)(payload)
+    assert explain(filter, payload).matches is predicate(filter)(payload)
 
 
 @given(FILTERS, OBJECTS)
