@@ -7,6 +7,8 @@ import pytest
 
 from hookwright.domain.deliveries import State
 from hookwright.store.nodes import OpenNode
+from hookwright.store.pollers import FindHorizon
+from hookwright.stores.postgres.connections import Address
 from hookwright.stores.postgres.store import open_store
 from tests.conformance.deliveries import claim, settle, settlement
 from tests.conformance.makers import HOUR, NOW, World
@@ -50,5 +52,21 @@ def test_two_processes_create_claim_and_settle_at_the_same_time(url: str) -> Non
                 world.now += n * HOUR  # so that their ids differ
                 await world.application()
             await asyncio.gather(*map(process, worlds))
+
+    asyncio.run(story())
+
+
+def test_a_transaction_of_another_process_holds_readers_back_behind_the_pooler_too(url: str) -> None:
+    async def story() -> None:
+        another = await Address(url, pooled=True).connect()
+        async with open_store(url, pooled=True, now=NOW) as store:
+            horizon = FindHorizon(settling_ms=0)
+            async with another.transaction():
+                await another.execute("select 1")
+                held = await store.read(horizon)
+                assert held == await store.read(horizon) == await store.read(horizon)
+            now = await store.read(horizon)
+            assert held is not None and now is not None and now > held
+        await another.close()
 
     asyncio.run(story())
