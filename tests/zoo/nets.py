@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from hookwright.domain.addresses import is_address
+
 
 class Net:
     """`dialed`: every address that was connected to, with its port."""
@@ -25,7 +27,7 @@ def faked_net() -> Iterator[Net]:
 
     async def create_connection(protocol: Any, host: str, port: int, **options: Any) -> Any:
         net.dialed.append((host, port))
-        if ipaddress.ip_address(host).is_loopback:
+        if is_address(host) and ipaddress.ip_address(host).is_loopback:
             return await connect(protocol, host, port, **options)
         raise ConnectionRefusedError("no packet leaves here")
 
