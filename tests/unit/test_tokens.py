@@ -14,7 +14,7 @@ from hookwright.clock import SystemClock
 from hookwright.domain.access import ClientCredentials
 from hookwright.engine.access import Admission, Entry
 from hookwright.engine.tokens import LIFE, MOST_BYTES, Tokens, read_token, token_request
-from hookwright.sender import Failure, Request, Response
+from hookwright.sender import Failure, Request, Response, TlsIdentity
 
 CLIENT = ClientCredentials("https://login.example/token", "id", "s3cret")
 ENDPOINT = "ep_1"
@@ -319,3 +319,25 @@ def test_our_own_fault_stays_ours() -> None:
     result = read_token(Failure("dns", "late", ours=True))
     assert isinstance(result, Failure)
     assert result.ours
+
+
+def test_the_receiver_sees_the_identity_of_the_endpoint_and_the_token_endpoint_does_not() -> None:
+    login, identity = Login(token("one")), TlsIdentity(ca="pem")
+    deliver(login, 200, entry=Entry(CLIENT, identity, None))
+    assert ([request.tls for request in login.asked], [request.tls for request in login.delivered]) == ([None], [identity])
+
+
+@pytest.mark.parametrize(("seconds", "left"), [(7.0, 22.9), (29.8, 0.1), (29.95, None), (40.0, None)])
+def test_what_a_token_took_is_taken_from_the_attempts_time(seconds: float, left: float | None) -> None:
+    class Slow(Login):
+        async def send(self, request: Request) -> Response | Failure:
+            if request.url == CLIENT.token_url:
+                loop = asyncio.get_running_loop()
+                later = loop.time() + seconds
+                loop.time = lambda: later  # type: ignore[method-assign]
+            return await super().send(request)
+
+    login = Slow(token("one"))
+    (result,) = deliver(login, 200)
+    assert [request.deadline for request in login.delivered] == ([] if left is None else [left])
+    assert isinstance(result, Failure) == (left is None)
