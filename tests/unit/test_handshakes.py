@@ -22,11 +22,12 @@ class Nobody:
     def __init__(self) -> None:
         self.asked: list[Request] = []
         self.gate = asyncio.Event()
+        self.fault = Failure("refused", "the connection was refused")
 
     async def send(self, request: Request) -> Failure:
         self.asked.append(request)
         await self.gate.wait()
-        return Failure("refused", "the connection was refused")
+        return self.fault
 
     async def close(self) -> None:
         pass
@@ -75,5 +76,27 @@ def test_all_together_have_no_more_than_so_many_and_the_others_wait() -> None:
         nobody.gate.set()
         await asyncio.gather(*under_way)
         assert len(nobody.asked) == 2 * MOST
+
+    check(story)
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        (Failure("blocked", "the very reason"), "no answer came from the endpoint"),
+        (Failure("refused", "the very reason"), "no answer came from the endpoint"),
+        (Failure("dns", "the very reason"), "no answer came from the endpoint"),
+        (Failure("timeout", "the very reason"), "no answer came from the endpoint"),
+        (Failure("connection", "the very reason"), "no answer came from the endpoint"),
+        (Failure("tls", "the very reason"), "the very reason"),
+        (Failure("protocol", "the very reason"), "the very reason"),
+        (Failure("proxy", "the very reason", ours=True), "this server could not ask"),
+    ],
+)
+def test_what_is_told_when_nobody_answered_maps_no_network(fault: Failure, told: str) -> None:
+    async def story(nobody: Nobody, handshakes: Handshakes) -> None:
+        nobody.fault = fault
+        nobody.gate.set()
+        assert (await handshakes.ask(target("org_a"))).detail.startswith(told)
 
     check(story)

@@ -117,4 +117,6 @@ class Handshakes:
 
 
 def _unanswered(failure: Failure) -> Outcome:
+    if failure.ours:
+        return Outcome(None, None, "this server could not ask, which says nothing about the endpoint; try again later")
     return Outcome(None, None, failure.detail if failure.fault in SAYING else "no answer came from the endpoint")
