@@ -17,9 +17,10 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Five retries, 50 ms apart."""
+    """Five retries, 50 ms apart; a breaker that opens does so for a moment."""
     folder = tmp_path_factory.mktemp("e2e")
-    with running_server(folder, retry_schedule="0.05,0.05,0.05,0.05,0.05", retry_jitter=0, breaker_pause=0.05, log_level="error") as started:
+    settings = {"retry_schedule": "0.05,0.05,0.05,0.05,0.05", "retry_jitter": 0, "breaker_pause": 0.05}
+    with running_server(folder, **settings, log_level="error") as started:
         yield started
 
 
