@@ -15,13 +15,16 @@ from hookwright import ids
 from hookwright.domain.deliveries import State
 from hookwright.domain.organizations import DEFAULT_ORGANIZATION as ORG
 from hookwright.domain.pages import DEFAULT_LIMIT, Order, PageRequest
+from hookwright.domain.tasks import Kind, Selection
 from hookwright.store import Query
 from hookwright.store.applications import ListApplications
 from hookwright.store.attempts import ListAttempts
+from hookwright.store.dead_letters import ListDeadLetters
 from hookwright.store.deliveries import DueEndpoints, EndpointStats
 from hookwright.store.endpoints import ListEndpoints, LoadApplication
 from hookwright.store.event_types import ListEventTypes
 from hookwright.store.messages import FindMessage, ListDestinations, ListEndpointMessages, ListMessages, MessageFilter
+from hookwright.store.tasks import LookAhead
 
 Read = Callable[[Query[Any]], Awaitable[Any]]
 EMPTY_DAY = (1_600_000_000_000, 1_600_000_000_000 + DAY_MS)
@@ -60,6 +63,7 @@ async def operations(read: Read, middle: int, limit: int = DEFAULT_LIMIT) -> lis
     big, small, wide = [await place_of(read, name, number) for name, number in (("big", BIG), ("small", SMALL), ("wide", WIDE))]
     pages = _Pages(middle, limit)
     made = [one for place in (big, small) for one in (*messages(place, pages), *deliveries(place, pages), *attempts(place, pages))]
+    made += [one for place in (big, small) for one in recoveries(place, pages)]
     return [*made, *registered(wide, pages), Operation("due endpoints", DueEndpoints())]
 
 
@@ -144,6 +148,20 @@ def attempts(place: Place, pages: _Pages) -> Iterator[Operation]:
     of: dict[str, Any] = {"application": place.application, "message": place.message, "page": pages.first()}
     yield Operation(f"a message's attempts, {place.name}", ListAttempts(**of), path)
     yield Operation(f"a message's attempts, {place.name}: canceled", ListAttempts(**of, state=State.CANCELED), f"{path}&status=4")
+
+
+def recoveries(place: Place, pages: _Pages) -> Iterator[Operation]:
+    def dead(what: str, query: str = "", **asked: Any) -> Operation:
+        path = f"{place.path}/dead-letter?limit={pages.first().limit}&{query}"
+        return Operation(f"dead letters, {place.name}: {what}", ListDeadLetters(application=place.application, **asked), path)
+
+    yield dead("first page", page=pages.first())
+    yield dead("of one endpoint", f"endpoint_id={place.endpoint}", page=pages.first(), endpoint=place.endpoint)
+    yield dead("before and after nothing", FILTERS[-1][2], page=pages.first(), after=EMPTY_DAY[0], before=EMPTY_DAY[1])
+    asked: dict[str, Any] = {"application": place.application, "endpoint": place.endpoint, "limit": pages.first().limit}
+    for kind in Kind:
+        ahead = LookAhead(kind=kind, selection=Selection(since=0, until=2**42, status_class=200), **asked)
+        yield Operation(f"look ahead, {place.name}: {kind}", ahead)
 
 
 def registered(place: Place, pages: _Pages) -> Iterator[Operation]:

@@ -75,10 +75,15 @@ def tables(stores: OpenStore, request: pytest.FixtureRequest, tmp_path: Path) ->
 
 
 @pytest.fixture
-def lose_contents(stores: OpenStore, request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], None]:
-    """Takes every content from beside the store, and leaves what was to be sent: only earlier releases did so themselves."""
-    statement = "delete from contents"
+def change(stores: OpenStore, request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], None]:
+    """Changes rows beside the store and without its help: what a damage, or an earlier release, would have left."""
     if request.node.callspec.params["stores"] == "sqlite":
-        return lambda: change_sqlite(tmp_path / "store.db", statement)
+        return lambda statement: change_sqlite(tmp_path / "store.db", statement)
     server: Postgres = request.getfixturevalue("server")
-    return lambda: in_a_thread(lambda: server.execute(statement, database=DATABASE))
+    return lambda statement: in_a_thread(lambda: server.execute(statement, database=DATABASE))
+
+
+@pytest.fixture
+def lose_contents(change: Callable[[str], None]) -> Callable[[], None]:
+    """Takes every content from beside the store, and leaves what was to be sent: only earlier releases did so themselves."""
+    return lambda: change("delete from contents")

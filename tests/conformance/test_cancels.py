@@ -1,10 +1,13 @@
 """What ends deliveries before they arrive, and that it ends all of them with a record (P2)."""
 
+import pytest
+
 from hookwright.domain.deliveries import State
+from hookwright.errors import NotFound
 from hookwright.store.applications import DeleteApplication
-from hookwright.store.deliveries import CancelDeliveries, Stats
+from hookwright.store.deliveries import CancelDeliveries, Release, Stats
 from hookwright.store.endpoints import DeleteEndpoint
-from hookwright.store.messages import ExpungeContent
+from hookwright.store.messages import Canceled, CancelMessage, ExpungeContent
 
 from .conftest import OpenStore
 from .deliveries import attempts, claimed, settle, settlement, state, stats
@@ -76,5 +79,46 @@ def test_rounds_that_are_canceled_together_count_once_and_not_if_one_has_arrived
             await world.store.write(ExpungeContent(application=world.app, message=message.id, now=world.now))
         assert await stats(world, endpoint) == Stats(success=1, canceled=1)
         assert await world.under_way() == 0
+
+    check(stores, story)
+
+
+def test_canceling_a_message_ends_what_waits_and_leaves_what_is_being_sent(stores: OpenStore) -> None:
+    async def story(world: World) -> None:
+        waits, retried, sends = [await world.endpoint() for _ in range(3)]
+        message, other = await world.message(waits, retried, sends), await world.message(waits)
+        await world.attempt(message, retried, State.PENDING, due_at=world.now + 1000)
+        delivery = await claimed(world, sends)
+        command = CancelMessage(application=world.app, message=message.id, now=world.now)
+        assert await world.store.write(command) == Canceled(canceled=2, sending=1)
+        assert await settle(world, settlement(world, delivery, State.SUCCESS)) == [True]
+        assert [await stats(world, each) for each in (retried, sends)] == [Stats(canceled=1), Stats(success=1)]
+        assert await stats(world, waits) == Stats(canceled=1, pending=1)
+        assert await state(world, other) is State.PENDING
+
+    check(stores, story)
+
+
+def test_canceling_a_message_ends_what_who_asks_holds_only_while_it_holds_it(stores: OpenStore) -> None:
+    async def story(world: World) -> None:
+        endpoint, other = await world.endpoint(), await world.endpoint()
+        message = await world.message(endpoint, other)
+        held, old = await claimed(world, endpoint), await claimed(world, other)
+        await world.store.write(Release(rows=((old.key, old.fence, 0),)))
+        await world.attempt(message, other, State.PENDING, due_at=world.now)
+        newer = await claimed(world, other)
+        holding = ((held.key, held.fence), (old.key, old.fence))
+        command = CancelMessage(application=world.app, message=message.id, held=holding, now=world.now)
+        assert await world.store.write(command) == Canceled(canceled=1, sending=1)
+        assert await settle(world, settlement(world, held, State.SUCCESS)) == [False]
+        assert await settle(world, settlement(world, newer, State.SUCCESS)) == [True]
+
+    check(stores, story)
+
+
+def test_canceling_a_message_that_is_not_there_is_refused(stores: OpenStore) -> None:
+    async def story(world: World) -> None:
+        with pytest.raises(NotFound):
+            await world.store.write(CancelMessage(application=world.app, message="msg_gone", now=world.now))
 
     check(stores, story)

@@ -13,16 +13,18 @@ from hookwright.domain.pages import PageRequest
 from hookwright.errors import Conflict
 from hookwright.store.applications import DeleteApplication
 from hookwright.store.attempts import ListAttempts
-from hookwright.store.deliveries import CancelDeliveries, ContinueRecovers, Forget, StartRecover
+from hookwright.store.deliveries import CancelDeliveries, Forget
 from hookwright.store.endpoints import DeleteEndpoint, FindEndpoint
 from hookwright.store.messages import ExpungeContent, FindMessage, ListDestinations, ListMessages
 from hookwright.store.organizations import Revoke
 from hookwright.store.retention import Erase, Maintain, RemoveMessages, RemoveRecords
+from hookwright.store.tasks import ContinueTasks
 
 from .conftest import OpenStore
 from .deliveries import claim, stats
 from .makers import HOUR, NOW, ORG, World, check
 from .tables import ReadTables, naming
+from .tasks import begin
 
 DAY = 24 * HOUR
 MINUTE = 60_000
@@ -71,7 +73,7 @@ async def a_life(world: World, app: str) -> tuple[Endpoint, Message, Message]:
     live = await world.message(endpoint, application=app)
     await world.attempt(ended, endpoint, State.FAIL)
     await world.attempt(live, endpoint, State.PENDING, due_at=world.now)
-    await world.store.write(StartRecover(task=f"qtask_{app}", application=app, endpoint=endpoint.id, since=0, until=1, now=world.now))
+    await begin(world, endpoint, task=f"qtask_{app}")
     revocation = Revocation(organization=ORG, application=app, issued_until=1, effective_at=1, forget_at=LATER * 2)
     await world.store.write(Revoke(revocations=(revocation,)))
     return endpoint, ended, live
@@ -217,18 +219,18 @@ def test_a_pass_over_the_messages_goes_in_slices_and_reaches_every_application(s
     )
 
 
-def test_finished_recovers_go_with_the_messages_and_open_ones_stay(stores: OpenStore, tables: ReadTables) -> None:
+def test_finished_tasks_go_with_the_messages_and_open_ones_stay(stores: OpenStore, tables: ReadTables) -> None:
     async def story(world: World) -> None:
         endpoint = await world.endpoint()
         for task in ("done", "open"):
-            await world.store.write(StartRecover(task=task, application=world.app, endpoint=endpoint.id, since=0, until=1, now=NOW))
+            await begin(world, endpoint, task=task)
             if task == "done":
-                await world.store.write(ContinueRecovers(now=NOW, limit=9))
+                await world.store.write(ContinueTasks(now=NOW, limit=9, rate=9))
         await remove_old(world, NOW)
         await remove_old(world, NOW + 1)
 
     check(stores, story)
-    assert [row["id"] for row in tables()["recovers"]] == ["open"]
+    assert [row["id"] for row in tables()["tasks"]] == ["open"]
 
 
 @pytest.mark.parametrize("limit", [1, 3, 100])
@@ -246,7 +248,7 @@ def test_of_a_deleted_application_no_row_is_left_in_any_table(stores: OpenStore,
                 gone.extend([app, endpoint.id, ended.id, live.id])
         before = naming(tables(), world.app)
         assert before.keys() == naming(tables(), other.id).keys()
-        assert {"applications", "endpoints", "messages", "event_ids", "recovers", "revocations"} <= before.keys()
+        assert {"applications", "endpoints", "messages", "event_ids", "tasks", "revocations"} <= before.keys()
         await world.store.write(DeleteApplication(organization=ORG, ref=world.app, now=world.now))
         await erase(world, limit=limit)
 

@@ -130,3 +130,15 @@ def test_an_attempt_that_is_not_there_is_not_found(api: Api) -> None:
     made = message(api)
     assert code(api("GET", f"/app/a/msg/{made['id']}/attempt/nothing")) == (404, "not_found")
     assert code(api("DELETE", f"/app/a/msg/{made['id']}/attempt/nothing/content")) == (404, "not_found")
+
+
+def test_an_endpoint_has_the_schedule_that_it_asked_for_whatever_the_others_have(api: Api, receiver: Receiver) -> None:
+    """The server's own would bring no second attempt while anybody waits for it."""
+    quick, once = endpoint(api, receiver, "/fail", retrySchedule=[0.01, 0.01]), endpoint(api, receiver, "/fail", retrySchedule=[])
+    usual = endpoint(api, receiver, "/fail")
+    message(api)
+    assert len(settled(api, quick["id"], 3)) == 3
+    settled(api, once["id"], 1)
+    settled(api, usual["id"], 1)
+    numbers = [api.ok("GET", f"/app/a/endpoint/{one['id']}/stats") for one in (quick, once, usual)]
+    assert [(each["fail"], each["pending"]) for each in numbers] == [(1, 0), (1, 0), (0, 1)]

@@ -36,6 +36,7 @@ def test_an_endpoint_is_shown_with_all_its_fields_and_their_older_names(api: Api
         "eventTypes": ["b", "a"],
         "channels": ["c"],
         "throttleRate": 3,
+        "retrySchedule": [5, 0.5],
         "version": 2,
         "metadata": {"k": "v"},
     }
@@ -51,6 +52,7 @@ def test_an_endpoint_is_shown_with_all_its_fields_and_their_older_names(api: Api
         "channels": ["c"],
         "throttleRate": 3,
         "rateLimit": 3,
+        "retrySchedule": [5.0, 0.5],
         "version": 2,
         "createdAt": endpoint["createdAt"],
         "updatedAt": endpoint["createdAt"],
@@ -61,7 +63,7 @@ def test_an_endpoint_is_shown_with_all_its_fields_and_their_older_names(api: Api
 
 def test_what_is_left_out_has_its_default(api: Api) -> None:
     endpoint = made(api)
-    absent = ("uid", "eventTypes", "filterTypes", "channels", "throttleRate", "rateLimit")
+    absent = ("uid", "eventTypes", "filterTypes", "channels", "throttleRate", "rateLimit", "retrySchedule")
     assert {name: endpoint[name] for name in absent} == dict.fromkeys(absent)
     assert (endpoint["description"], endpoint["disabled"], endpoint["version"], endpoint["metadata"]) == ("", False, 1, {})
 
@@ -93,6 +95,11 @@ def test_the_older_names_are_read_too(api: Api) -> None:
         ({"throttleRate": 0}, "body.throttleRate"),
         ({"throttleRate": 65_536}, "body.throttleRate"),
         ({"throttleRate": "5"}, "body.throttleRate"),
+        ({"retrySchedule": [5, 0]}, "body.retrySchedule"),
+        ({"retrySchedule": [30 * 86_400 + 1]}, "body.retrySchedule"),
+        ({"retrySchedule": [1] * 101}, "body.retrySchedule"),
+        ({"retrySchedule": ["5"]}, "body.retrySchedule.0"),
+        ({"retrySchedule": 5}, "body.retrySchedule"),
         ({"version": 0}, "body.version"),
         ({"disabled": "no"}, "body.disabled"),
         ({"metadata": {"k": "v" * 4096}}, "body.metadata"),
@@ -137,11 +144,11 @@ def test_a_repeated_request_with_its_key_makes_one_endpoint(api: Api) -> None:
 
 
 def test_a_put_replaces_everything_it_leaves_out_and_keeps_the_secret(api: Api) -> None:
-    endpoint = made(api, uid="u", description="d", metadata={"k": "v"}, throttleRate=3)
+    endpoint = made(api, uid="u", description="d", metadata={"k": "v"}, throttleRate=3, retrySchedule=[1])
     secret = api.ok("GET", f"{ENDPOINTS}/u/secret")
     new = api.ok("PUT", f"{ENDPOINTS}/u", {"url": URL + "/new", "uid": "v"})
     assert (new["id"], new["url"], new["uid"]) == (endpoint["id"], URL + "/new", "v")
-    assert (new["description"], new["metadata"], new["throttleRate"]) == ("", {}, None)
+    assert (new["description"], new["metadata"], new["throttleRate"], new["retrySchedule"]) == ("", {}, None, None)
     assert api.ok("GET", f"{ENDPOINTS}/v/secret") == secret
 
 
@@ -158,6 +165,13 @@ def test_a_patch_changes_what_it_names_and_null_unsets(api: Api) -> None:
     assert (patched["throttleRate"], patched["channels"], patched["eventTypes"], patched["disabled"]) == (None, None, None, True)
     assert (patched["description"], patched["metadata"], patched["uid"], patched["version"]) == ("d", {"k": "v"}, "u", 4)
     assert api.ok("PATCH", f"{ENDPOINTS}/u", {"uid": None})["uid"] is None
+
+
+def test_a_patch_leaves_a_schedule_alone_or_takes_it_away(api: Api) -> None:
+    made(api, uid="u", retrySchedule=[])
+    assert api.ok("PATCH", f"{ENDPOINTS}/u", {"description": "d"})["retrySchedule"] == []
+    assert api.ok("PATCH", f"{ENDPOINTS}/u", {"retrySchedule": [7]})["retrySchedule"] == [7]
+    assert api.ok("PATCH", f"{ENDPOINTS}/u", {"retrySchedule": None})["retrySchedule"] is None
 
 
 @pytest.mark.parametrize("field", ["url", "description", "disabled", "metadata", "version"])

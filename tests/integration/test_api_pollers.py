@@ -76,6 +76,8 @@ def test_nothing_is_sent_to_a_poller(api: Api, poller: dict[str, Any]) -> None:
     for path, body in (
         (f"/app/a/msg/{message}/endpoint/p/resend", None),
         (f"{ENDPOINTS}/p/recover", {"since": "2026-01-01T00:00:00Z"}),
+        (f"{ENDPOINTS}/p/replay-missing", {"since": "2026-01-01T00:00:00Z"}),
+        (f"{ENDPOINTS}/p/bulk-replay", {"since": "2026-01-01T00:00:00Z"}),
         (f"{ENDPOINTS}/p/send-example", {"eventType": "svix.ping"}),
     ):
         assert code(api("POST", path, body)) == (400, "poller")

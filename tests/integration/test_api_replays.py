@@ -1,4 +1,4 @@
-"""Sending by hand over HTTP: resend, recover, and examples."""
+"""Sending by hand over HTTP: resend, and examples."""
 
 import socketserver
 import threading
@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
 
 from tests.harness import Receiver, running_server
-from tests.integration.api import Api, code, fresh, problems
+from tests.integration.api import Api, code, fresh
 from tests.integration.deliveries import endpoint, message, settled
 from tests.integration.receivers import OK
 
@@ -100,43 +99,6 @@ def test_a_resend_needs_the_scope_to_replay(api: Api, receiver: Receiver) -> Non
     path = f"/app/a/msg/{made['id']}/endpoint/{where['id']}/resend"
     assert api.portal("a", readOnly=True)("POST", path).status_code == 403
     assert api.portal("a")("POST", path).status_code == 202
-
-
-def test_a_recover_sends_what_failed_again_and_nothing_else(tmp_path: Path) -> None:
-    broken = True
-    with (
-        running_server(tmp_path, retry_schedule="0.01") as server,
-        Receiver(lambda request: web.Response(status=500 if broken and request.body == b'{"n":2}' else 200)) as receiver,
-    ):
-        api = fresh(server)
-        api.app(uid="a")
-        where = endpoint(api, receiver)
-        message(api)
-        failed = message(api, payload={"n": 2})
-        settled(api, where["id"], 3)
-        broken = False
-        answered = api("POST", f"/app/a/endpoint/{where['id']}/recover", {"since": "2020-01-01T00:00:00Z"})
-        shown = answered.json()
-        assert answered.status_code == 202
-        assert (shown["id"][:6], shown["status"], shown["task"]) == ("qtask_", "running", "endpoint.recover")
-        latest, *before = settled(api, where["id"], 4)
-        assert len(before) == 3
-        assert (latest["msgId"], latest["triggerType"], latest["responseStatusCode"]) == (failed["id"], 1, 200)
-
-
-@pytest.mark.parametrize(
-    ("body", "place"),
-    [
-        ({}, "body.since"),
-        ({"since": 5}, "body.since"),
-        ({"since": "2026-01-01T00:00:00"}, "body.since"),
-        ({"since": "2026-01-02T00:00:00Z", "until": "2026-01-01T00:00:00Z"}, "body.since"),
-        ({"since": "9999-01-01T00:00:00Z"}, "body.since"),
-    ],
-)
-def test_a_recover_of_no_time_at_all_is_refused(api: Api, receiver: Receiver, body: dict[str, Any], place: str) -> None:
-    where = endpoint(api, receiver)
-    assert problems(api("POST", f"/app/a/endpoint/{where['id']}/recover", body)) == [place]
 
 
 def test_an_example_reaches_the_endpoint_whatever_its_filters(api: Api, receiver: Receiver) -> None:

@@ -12,14 +12,16 @@ from hookwright.engine.slices import SLICE
 from hookwright.runtime.engine import DAY_MS, EngineOptions, run_engine
 from hookwright.store import Command, Store
 from hookwright.store.applications import DeleteApplication
-from hookwright.store.deliveries import CancelDeliveries, ContinueRecovers, Forget, StartRecover
+from hookwright.store.deliveries import CancelDeliveries, Forget
 from hookwright.store.messages import FindMessage
 from hookwright.store.retention import Erase, RemoveMessages, RemoveRecords
+from hookwright.store.tasks import ContinueTasks
 from hookwright.stores.sqlite.groups import ROWS_AT_ONCE
 from hookwright.stores.sqlite.store import open_store
 from hookwright.vault import Vault
 from tests.conformance.makers import ORG, World
 from tests.conformance.tables import naming, sqlite_tables
+from tests.conformance.tasks import begin
 from tests.integration.engines import Recorder
 
 
@@ -68,7 +70,7 @@ def wait_until_gone(path: Path, *idents: str) -> None:
 class Weighing:
     """A store that notes how many rows each command says it may change; `seen` is set when those that go in slices have come."""
 
-    SLICES = (ContinueRecovers, CancelDeliveries, Forget, RemoveMessages, RemoveRecords, Erase)
+    SLICES = (ContinueTasks, CancelDeliveries, Forget, RemoveMessages, RemoveRecords, Erase)
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -92,7 +94,7 @@ def test_no_slice_of_what_goes_on_in_the_background_keeps_the_loop_or_a_group_fo
             world = World(store)
             await world.application()
             endpoint = await world.endpoint()
-            await store.write(StartRecover(task="qtask_1", application=world.app, endpoint=endpoint.id, since=0, until=1, now=world.now))
+            await begin(world, endpoint)
             weighing: Any = Weighing(store)
             async with run_engine(weighing, Recorder(), Vault({"k1": bytes(32)}, "k1", bytes), EngineOptions(keep_ms=90 * DAY_MS)):
                 async with asyncio.timeout(60):

@@ -7,11 +7,12 @@ import asyncpg
 
 from hookwright.clock import SystemClock
 from hookwright.store.applications import DeleteApplication
-from hookwright.store.deliveries import Forget, StartRecover
+from hookwright.store.deliveries import Forget
 from hookwright.store.retention import Erase, Maintain, Place, RemoveMessages, RemoveRecords
 from hookwright.stores.postgres.partitions import DAY_MS
 from hookwright.stores.postgres.store import PostgresStore, open_store
 from tests.conformance.makers import HOUR, ORG, World
+from tests.conformance.tasks import begin
 from tests.integration.postgres import asked
 
 AHEAD = 1_000 * DAY_MS
@@ -82,15 +83,15 @@ def test_it_drops_no_day_that_is_not_old(database: str) -> None:
     assert count(database, "messages") == 1
 
 
-def test_it_removes_no_message_number_or_recover_that_is_not_old(database: str) -> None:
+def test_it_removes_no_message_number_or_task_that_is_not_old(database: str) -> None:
     async def tell(store: PostgresStore, world: World) -> None:
         endpoint, now = await world.endpoint(), world.now
-        await store.write(StartRecover(task="qtask_1", application=world.app, endpoint=endpoint.id, since=0, until=1, now=now))
+        await begin(world, endpoint)
         world.now = now - 30 * DAY_MS
         await world.message()
         connection = await asyncpg.connect(database)
         await connection.execute("insert into counters (endpoint, hour, slot) values ($1, $2, 0)", endpoint.id, now // HOUR)
-        await connection.execute("update recovers set done_at = $1", now)
+        await connection.execute("update tasks set done_at = $1", now)
         await connection.close()
         await without_contents(database)
         place: Place | None = Place()
@@ -99,7 +100,7 @@ def test_it_removes_no_message_number_or_recover_that_is_not_old(database: str) 
         assert await store.write(RemoveRecords(now=now + AHEAD, before=now + AHEAD - KEPT, limit=9)) == 0
 
     story(database, tell)
-    assert [count(database, table) for table in ("messages", "counters", "recovers")] == [1, 1, 1]
+    assert [count(database, table) for table in ("messages", "counters", "tasks")] == [1, 1, 1]
 
 
 def test_it_erases_no_application_that_was_deleted_just_now(database: str) -> None:

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from hookwright.clock import SystemClock
+from hookwright.domain.deliveries import State
 from hookwright.domain.retries import RetryPolicy
+from hookwright.domain.tasks import Kind, Selection
 from hookwright.engine import dispatcher as dispatchers
 from hookwright.engine import janitor, wakeups
 from hookwright.engine.executor import AttemptPolicy
@@ -127,7 +129,8 @@ def test_a_recover_that_is_asked_of_a_process_that_delivers_nothing_is_carried_o
             await accept(accepting, b"x", world.app)
             assert await arrival(there) == b"x"
             await until(database, "select exists (select 1 from outcomes)")
-            await accepting.replays.recover(world.app, endpoint.id, 0, SystemClock().now() + 1000)
+            everything = Selection(since=0, until=SystemClock().now() + 1000, state=State.FAIL)
+            await accepting.replays.start(Kind.RECOVER, world.app, endpoint.id, everything)
             assert await arrival(there) == b"x"
 
     asyncio.run(story())

@@ -12,10 +12,11 @@ import pytest
 from hookwright.clock import SystemClock
 from hookwright.domain.pages import PageRequest
 from hookwright.store import Query
-from hookwright.store.deliveries import DueEndpoints, OpenRecovers
+from hookwright.store.deliveries import DueEndpoints
 from hookwright.store.endpoints import LoadApplication, LoadEndpoint
 from hookwright.store.messages import ListMessages
 from hookwright.store.organizations import FindApiKey, ListRevocations
+from hookwright.store.tasks import NextSlice
 from hookwright.stores.sql.registry import READERS
 from hookwright.stores.sqlite.db import SqliteDb
 from hookwright.stores.sqlite.store import SqliteStore, open_store
@@ -65,7 +66,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Held:
 @pytest.mark.parametrize(
     "query",
     [
-        LoadApplication(organization=ORG, ref="customer"), LoadEndpoint(id="ep_any"), DueEndpoints(), OpenRecovers(),
+        LoadApplication(organization=ORG, ref="customer"), LoadEndpoint(id="ep_any"), DueEndpoints(), NextSlice(),
         FindApiKey(id="key_any"), ListRevocations(now=NOW),
     ],
     ids=lambda query: type(query).__name__,

@@ -13,10 +13,11 @@ import msgspec
 from hookwright.clock import Clock
 from hookwright.domain.deliveries import UNOWNED, Delivery, Key, State, Trigger
 from hookwright.domain.retries import RetryPolicy
-from hookwright.store.deliveries import CancelDeliveries, ClaimDue, ContinueRecovers, Release, Resend, Settle, Settlement
+from hookwright.store.deliveries import CancelDeliveries, ClaimDue, Release, Resend, Settle, Settlement
 from hookwright.store.endpoints import CreateEndpoint, DeleteEndpoint, UpdateEndpoint
-from hookwright.store.messages import CreateMessage, ExpungeContent
+from hookwright.store.messages import Canceled, CancelMessage, CreateMessage, ExpungeContent
 from hookwright.store.nodes import CloseNode, TakeOver
+from hookwright.store.tasks import ContinueTasks
 from hookwright.stores.sql.registry import WRITERS
 
 
@@ -48,14 +49,16 @@ class Model:
         self.messages: dict[str, bytes] = {}
         self.event_ids: dict[tuple[str, str], str] = {}
         self.expunged: set[str] = set()
+        self.canceled: set[str] = set()
         self.places: dict[str, Place] = {}
         self.epoch = 0
         self._pending: list[Callable[[], None]] = []
         self._handlers: dict[type, Callable[[Any, Any], None]] = {
             CreateMessage: self._created, Settle: self._settled, ClaimDue: self._claimed, Release: self._released,
             TakeOver: self._taken_over, CloseNode: self._closed,
-            CancelDeliveries: self._canceled, Resend: self._resent, ContinueRecovers: self._recovered,
-            ExpungeContent: self._expunged, CreateEndpoint: self._endpoint, UpdateEndpoint: self._endpoint, DeleteEndpoint: self._deleted,
+            CancelDeliveries: self._canceled, Resend: self._resent, ContinueTasks: self._recovered,
+            CancelMessage: self._message_canceled, ExpungeContent: self._expunged,
+            CreateEndpoint: self._endpoint, UpdateEndpoint: self._endpoint, DeleteEndpoint: self._deleted,
         }  # fmt: skip
 
     # From the store's handlers to the account
@@ -76,7 +79,7 @@ class Model:
         async def carry_out(db: Any, command: Any) -> Any:
             result = await handler(db, command)
             told = result
-            if isinstance(command, ContinueRecovers):  # its answer does not name the rows
+            if isinstance(command, ContinueTasks):  # its answer does not name the rows
                 rows = await db.all("select endpoint, message, round, due_at from deliveries where trigger = ?", (Trigger.RECOVER,))
                 told = [(Key(*row[:3]), row[3]) for row in rows]
             self._pending.append(lambda: note(command, told))
@@ -189,7 +192,7 @@ class Model:
     def _resent(self, _: Resend, delivery: Delivery) -> None:
         self._add(delivery)
 
-    def _recovered(self, command: ContinueRecovers, rows: list[tuple[Key, int]]) -> None:
+    def _recovered(self, command: ContinueTasks, rows: list[tuple[Key, int]]) -> None:
         for key, due_at in rows:
             if key in self.live:
                 continue
@@ -202,6 +205,17 @@ class Model:
         self.expunged.add(command.message)
         for key in [key for key in self.live if key.message == command.message]:
             self._end(key, State.CANCELED, self.live[key].attempts)
+
+    def _message_canceled(self, command: CancelMessage, result: Canceled) -> None:
+        """What somebody holds ends only if it is who asks, and holds it still (P4)."""
+        self.canceled.add(command.message)
+        rows = [row for row in self.live.values() if row.key.message == command.message]
+        ending = [row for row in rows if row.owner == UNOWNED or (row.key, row.fence) in command.held]
+        self.check(
+            (result.canceled, result.sending) == (len(ending), len(rows) - len(ending)), f"{command.message} was canceled as {result}"
+        )
+        for row in ending:
+            self._end(row.key, State.CANCELED, row.attempts)
 
     def _endpoint(self, _: CreateEndpoint | UpdateEndpoint, endpoint: Any) -> None:
         self._change(endpoint.id, disabled=endpoint.disabled)

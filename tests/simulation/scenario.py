@@ -14,6 +14,7 @@ from hookwright.domain.applications import Application
 from hookwright.domain.deliveries import Key, State
 from hookwright.domain.endpoints import Endpoint, EndpointRecord, SealedSecret
 from hookwright.domain.messages import Content
+from hookwright.domain.tasks import Kind, Selection
 from hookwright.engine.ingest import NewMessage
 from hookwright.engine.services import Services
 from hookwright.errors import CallerError, Conflict, StoreUnavailable
@@ -43,8 +44,8 @@ class Scenario:
         self._requests: set[asyncio.Task[None]] = set()
         self._actions: list[tuple[Callable[[], Awaitable[None]], float]] = [
             (self._message, 12), (self._burst, 2), (self._repeated, 3), (self._with_event_id, 3), (self._resend, 3), (self._recover, 1),
-            (self._toggle, 2), (self._delete, 0.3), (self._expunge, 0.5), (self._crash, 0.7), (self._zombie, 0.7), (self._restart, 0.5),
-            (self._fill_disk, 0.7),
+            (self._toggle, 2), (self._delete, 0.3), (self._expunge, 0.5), (self._cancel, 0.5), (self._crash, 0.7), (self._zombie, 0.7),
+            (self._restart, 0.5), (self._fill_disk, 0.7),
         ]  # fmt: skip
 
     async def run(self) -> None:
@@ -160,7 +161,8 @@ class Scenario:
         app = self._rand.choice(tuple(APPLICATIONS))
         endpoint, until = self._rand.choice(APPLICATIONS[app][1]), self._world.clock.now() + 1
         with suppress(CallerError):
-            await self._ask(lambda services: services.replays.recover(app, endpoint, START, until))
+            wanted = Selection(since=START, until=until, state=State.FAIL)
+            await self._ask(lambda services: services.replays.start(Kind.RECOVER, app, endpoint, wanted))
 
     async def _toggle(self) -> None:
         place = self._rand.choice(list(self._model.places.values()))
@@ -191,6 +193,11 @@ class Scenario:
             await self._ask(
                 lambda services: services.store.write(command, on_commit=lambda _: services.dispatcher.message_expunged(message))
             )
+
+    async def _cancel(self) -> None:
+        if self.acknowledged:
+            message, now = self._rand.choice(list(self.acknowledged)), self._world.clock.now()
+            await self._ask(lambda services: services.changes.cancel_message(self.acknowledged[message], message, now))
 
     # What fate does
 
@@ -248,7 +255,7 @@ class Scenario:
         for key, ended in model.ended.items():
             model.check(ended.state is not State.SUCCESS or (key.endpoint, key.message) in reached, f"{key} succeeded without a request")
             model.check(
-                ended.state is not State.CANCELED or model.places[key.endpoint].deleted or key.message in model.expunged,
+                ended.state is not State.CANCELED or model.places[key.endpoint].deleted or key.message in model.expunged | model.canceled,
                 f"P2: {key} was canceled without a reason",
             )
 

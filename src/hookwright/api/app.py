@@ -15,6 +15,7 @@ from hookwright.api import (
     attempts,
     auth,
     authentication,
+    dead_letters,
     documents,
     endpoint_access,
     endpoint_filters,
@@ -33,7 +34,9 @@ from hookwright.api import (
     operational_headers,
     operational_secrets,
     pollers,
+    recoveries,
     replays,
+    tasks,
     transformations,
 )
 from hookwright.api.endpoint_models import EndpointRules
@@ -58,7 +61,10 @@ ROUTERS: tuple[APIRouter, ...] = (
     messages.router,
     pollers.router,
     attempts.router,
+    dead_letters.router,
     replays.router,
+    recoveries.router,
+    tasks.router,
     authentication.router,
     api_keys.router,
     operational_endpoints.router,

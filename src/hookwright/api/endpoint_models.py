@@ -14,6 +14,7 @@ from hookwright.domain.applications import MAX_ENDPOINTS
 from hookwright.domain.egress import Egress
 from hookwright.domain.endpoints import Endpoint, Format
 from hookwright.domain.names import MAX_CHANNEL, uid_problem
+from hookwright.domain.retries import MOST_RETRIES, schedule_problem
 from hookwright.domain.verification import ChallengeMethod, Verification
 
 MAX_CHANNELS = 10
@@ -53,6 +54,11 @@ def _asking(filter: dict[str, Any] | None) -> dict[str, Any] | None:
     return filter or None
 
 
+def _schedule(delays: list[float]) -> list[float]:
+    refuse(schedule_problem(tuple(delays)))
+    return delays
+
+
 EVENT_TYPE_NAMES = AliasChoices("eventTypes", "filterTypes")
 Channel = Annotated[Name, Field(max_length=MAX_CHANNEL)]
 EventTypes = Annotated[
@@ -62,6 +68,15 @@ Channels = Annotated[
     list[Channel], AfterValidator(_channels), Field(json_schema_extra={"minItems": 1, "maxItems": MAX_CHANNELS, "uniqueItems": True})
 ]
 Version = Annotated[int, Field(ge=1, le=UINT16), WHOLE]
+RetrySchedule = Annotated[
+    list[Annotated[float, Field(allow_inf_nan=False)]],
+    AfterValidator(_schedule),
+    Field(
+        description="Seconds between the attempts of a delivery; null: as for all endpoints; an empty list: a single attempt",
+        json_schema_extra={"maxItems": MOST_RETRIES},
+        examples=[[5, 300, 1800]],
+    ),
+]
 Description = Annotated[str, Field(max_length=MAX_DESCRIPTION)]
 Uid = Annotated[Name, AfterValidator(_not_an_id), Field(examples=["unique-identifier"], json_schema_extra={"not": {"pattern": "^ep_"}})]
 Filter = Annotated[
@@ -92,6 +107,7 @@ class EndpointUpdate(Input):
         "none", description="What its receiver is asked before it gets messages; they are held until it said yes"
     )
     challenge_method: ChallengeMethod = Field("GET", description="How a challenge is brought")
+    retry_schedule: RetrySchedule | None = None
 
 
 class EndpointIn(EndpointUpdate):
@@ -102,7 +118,7 @@ class EndpointIn(EndpointUpdate):
 
 
 class EndpointPatch(Input):
-    """What is absent stays; null takes the uid, the rate, the event types, the channels or the filter away."""
+    """What is absent stays; null takes the uid, the rate, the event types, the channels, the filter or the schedule away."""
 
     url: str = ""
     description: Description = ""
@@ -117,6 +133,7 @@ class EndpointPatch(Input):
     filter: Filter = None
     verification: Verification = "none"
     challenge_method: ChallengeMethod = "GET"
+    retry_schedule: RetrySchedule | None = None
 
 
 class Target(Output):
@@ -133,6 +150,7 @@ class Target(Output):
     throttle_rate: int | None
     rate_limit: int | None = Field(deprecated=True, description="The older name of throttleRate")
     format: Format = Field("json", exclude_if=lambda form: form == "json")
+    retry_schedule: list[float] | None = Field(description="Null for the schedule of all endpoints")
     version: int
     type: Literal["http", "poller"] = Field("http", exclude_if=lambda kind: kind == "http", description="Shown of a poller")
     filter: dict[str, Any] | None = Field(None, exclude_if=lambda filter: filter is None, description="Shown where there is one")
@@ -228,6 +246,7 @@ def show_target(endpoint: Endpoint) -> dict[str, Any]:
         "throttle_rate": endpoint.throttle_rate,
         "rate_limit": endpoint.throttle_rate,
         "format": endpoint.options.format,
+        "retry_schedule": endpoint.options.retry_schedule,
         "version": endpoint.version,
         "type": endpoint.kind,
         "filter": endpoint.options.filter,

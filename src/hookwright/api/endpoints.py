@@ -85,6 +85,8 @@ def settings_of(body: Input, url: str | None, *, unset: bool) -> dict[str, Any]:
     for field in ("event_types", "channels"):
         if given.get(field) is not None:
             given[field] = frozenset(given[field])
+    if given.get("retry_schedule") is not None:
+        given["retry_schedule"] = tuple(given["retry_schedule"])
     given["options"] = {name: given.pop(name) for name in _OPTIONS & given.keys()}
     return given if url is None else given | {"url": url}
 

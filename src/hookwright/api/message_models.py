@@ -72,11 +72,11 @@ class MessageAttemptOut(BaseModel):
     responseDurationMs: int
 
 
-class RecoverOut(BaseModel):
-    id: str
-    status: str
-    task: str
-    updatedAt: TimeText
+class MessageCanceledOut(BaseModel):
+    """How many deliveries were canceled, and how many are being sent: they end as they end."""
+
+    canceled: int
+    sending: int
 
 
 class EmptyResponse(BaseModel):

@@ -9,8 +9,10 @@ from hookwright.api.auth import App, Caller, OrgApp, services_of
 from hookwright.api.endpoints import PATH as ENDPOINT_PATH
 from hookwright.api.endpoints import EndpointId, endpoint_for
 from hookwright.api.errors import documented
+from hookwright.api.idempotency import DOCUMENTED, Answer, answer, once
 from hookwright.api.message_models import (
     EndpointMessageOut,
+    MessageCanceledOut,
     MessageOut,
     json_response,
     list_response,
@@ -23,7 +25,7 @@ from hookwright.domain.messages import Message
 from hookwright.domain.pages import PageRequest
 from hookwright.engine.services import Services
 from hookwright.errors import NotFound
-from hookwright.store.messages import ExpungeContent, FindMessage, ListEndpointMessages, ListMessages
+from hookwright.store.messages import Canceled, ExpungeContent, FindMessage, ListEndpointMessages, ListMessages
 
 router = APIRouter(tags=["Message"], responses=documented())
 PATH = "/app/{app_id}/msg/{msg_id}"
@@ -71,6 +73,26 @@ async def expunge_content(request: Request, caller: Annotated[Caller, OrgApp("me
     message = await message_for(services, caller.application.id, msg_id)
     command = ExpungeContent(application=caller.application.id, message=message.id, now=services.clock.now())
     await services.store.write(command, on_commit=lambda _: services.dispatcher.message_expunged(message.id))
+
+
+@router.post(
+    PATH + "/cancel",
+    operation_id="v1.message.cancel",
+    summary="Cancel Message",
+    response_model=MessageCanceledOut,
+    openapi_extra=DOCUMENTED,
+)
+async def cancel(request: Request, caller: Annotated[Caller, OrgApp("message:write")], msg_id: MessageId) -> Response:
+    """What waits to be sent to any endpoint is canceled, now or tried before; what is being sent at this moment goes on."""
+    services = services_of(request)
+    message = await message_for(services, caller.application.id, msg_id)
+    now = services.clock.now()
+    key = await once(request, caller.principal, now, _canceled)
+    return answer(await services.changes.cancel_message(caller.application.id, message.id, now, key), _canceled)
+
+
+def _canceled(result: Canceled) -> bytes:
+    return Answer.pack(200, MessageCanceledOut(canceled=result.canceled, sending=result.sending))
 
 
 @router.get(

@@ -1,10 +1,9 @@
-"""Sending by hand: one message again, all that failed since a time, or an example."""
+"""Sending by hand: one message again, or an example. Many messages are in `recoveries`."""
 
 from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Request
-from pydantic import Field
 from starlette.responses import Response
 
 from hookwright.api.auth import App, Caller, OrgApp, services_of
@@ -13,30 +12,22 @@ from hookwright.api.endpoints import PATH as ENDPOINT_PATH
 from hookwright.api.endpoints import EndpointId, receiver_for
 from hookwright.api.errors import documented
 from hookwright.api.idempotency import DOCUMENTED, Answer, answer, once
-from hookwright.api.message_models import EmptyResponse, MessageOut, RecoverOut
+from hookwright.api.message_models import EmptyResponse, MessageOut
 from hookwright.api.messages import PATH as MESSAGE_PATH
 from hookwright.api.messages import MessageId, message_for
-from hookwright.api.models import Input
-from hookwright.api.timestamps import Time, rfc3339
+from hookwright.api.timestamps import rfc3339
 from hookwright.domain.deliveries import Delivery
 from hookwright.domain.event_types import EventType
 from hookwright.domain.messages import Content
 from hookwright.engine.ingest import NewMessage
 from hookwright.errors import BadRequest, Invalid, NotFound
-from hookwright.store import Once, Remembered
+from hookwright.store import Remembered
 from hookwright.store.event_types import FindEventType
 from hookwright.store.messages import Created
 
 router = APIRouter(responses=documented())
 PING = "svix.ping"
 _PING_BODY = b'{"success":true}'
-
-
-class RecoverIn(Input):
-    """Messages created in [since, until) are looked at; `until` is now if left out."""
-
-    since: Time
-    until: Time | None = Field(None)
 
 
 @router.post(
@@ -60,30 +51,6 @@ async def resend(request: Request, caller: Annotated[Caller, App("replay:write")
 
 def _resent(_: Delivery) -> bytes:
     return Answer.pack(202, EmptyResponse())
-
-
-@router.post(
-    ENDPOINT_PATH + "/recover",
-    operation_id="v1.endpoint.recover",
-    summary="Recover Failed Webhooks",
-    tags=["Endpoint"],
-    response_model=RecoverOut,
-    status_code=202,
-    openapi_extra=DOCUMENTED,
-)
-async def recover(request: Request, caller: Annotated[Caller, App("replay:write")], endpoint_id: EndpointId, body: RecoverIn) -> Response:
-    """Send again what failed and never succeeded. It goes on in the background, and survives a restart."""
-    services, application = services_of(request), caller.application.id
-    endpoint = await receiver_for(services, application, endpoint_id)
-    now = services.clock.now()
-    until = now + 1 if body.until is None else body.until
-    if body.since >= until:
-        raise Invalid.at("body", "since", msg="is not earlier than until (which is now if left out)")
-    task = services.minter.mint("qtask", now)
-    packed = Answer.pack(202, RecoverOut(id=task, status="running", task="endpoint.recover", updatedAt=rfc3339(now)))
-    key: Once[None] | None = await once(request, caller.principal, now, lambda _: packed)
-    result = await services.replays.recover(application, endpoint.id, body.since, until, key, task=task)
-    return answer(result, lambda _: packed)
 
 
 @router.post(

@@ -207,7 +207,8 @@ class Settings(BaseSettings):
     recovery_rate: int = _option(
         50,
         "messages a second",
-        "At most so many go to an endpoint with a backlog after it was disabled or gave no answers, until that is gone.",
+        "At most so many go to an endpoint with a backlog after it was disabled or gave no answers, until that is gone; and a task that "
+        "sends again (recover, replay) adds no more.",
         "Whoever has just come back is not struck down again.",
         ge=1,
         le=100_000,

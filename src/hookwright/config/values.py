@@ -11,10 +11,9 @@ from hookwright.domain.addresses import Network, parse_networks
 from hookwright.domain.egress import WEB_PORTS, parse_nat64, parse_ports, show_ports
 from hookwright.domain.messages import MAX_RETENTION_DAYS
 from hookwright.domain.proxies import parse_proxy
+from hookwright.domain.retries import schedule_problem
 from hookwright.vault import parse_keys
 
-MOST_RETRIES = 100
-LONGEST_RETRY = 30 * 86_400.0
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
 
@@ -51,10 +50,8 @@ def _postgres(value: str) -> str:
 
 
 def _schedule(value: tuple[float, ...]) -> tuple[float, ...]:
-    if len(value) > MOST_RETRIES:
-        raise ValueError(f"at most {MOST_RETRIES} retries")
-    if not all(0 < delay <= LONGEST_RETRY for delay in value):
-        raise ValueError(f"every delay is in seconds, more than 0 and at most {LONGEST_RETRY:.0f} (30 days), like 5,300,1800")
+    if problem := schedule_problem(value):
+        raise ValueError(problem)
     return value
 
 

@@ -1,6 +1,6 @@
 """A delivery is one message on its way to one endpoint, in one round.
 
-Round 0 is the automatic one. Every resend and every recover adds a round with a live row and attempts of its own, so
+Round 0 is the automatic one. Every resend, recover and replay adds a round with a live row and attempts of its own, so
 that manual work never touches the automatic schedule.
 
 State of a delivery, and what moves it:
@@ -13,6 +13,7 @@ State of a delivery, and what moves it:
     sending  -- failed, schedule goes on -------------> pending      with a later due_at
     sending  -- 410, schedule goes on ----------------> pending      and held: the endpoint is disabled with it
     sending  -- failed or 410, schedule is over ------> fail
+    pending, or sending and not on the wire yet -- its message is canceled --> canceled
     pending  -- its body goes, past its retention ----> canceled
     sending  -- claimed without its body -------------> canceled     no attempt is made
     any live -- body expunged, or endpoint or application deleted --> canceled
@@ -41,7 +42,7 @@ UNOWNED = 0
 
 
 class Trigger(IntEnum):
-    """Why a round exists. A resend is one attempt; the others follow the retry schedule."""
+    """Why a round exists. A resend is one attempt; the others follow the retry schedule. A task adds rounds as RECOVER."""
 
     SCHEDULED = 0
     RESEND = 1

@@ -20,7 +20,8 @@ Format = Literal["json", "form", "cloudevents", "cloudevents-binary"]
 class Options(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What few endpoints need: kept as one JSON value, in which what is at its default is left out.
 
-    `consent`: what its receiver said to the `verification` that it asks for.
+    `consent`: what its receiver said to the `verification` that it asks for. `retry_schedule`: seconds between the
+    attempts of a delivery; None for the one of all endpoints.
     """
 
     verification: Verification = "none"
@@ -30,6 +31,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     filter: dict[str, Any] | None = None
     """Which payloads it wants: see `filters`. None for all."""
     format: Format = "json"
+
+    retry_schedule: tuple[float, ...] | None = None
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,6 +6,8 @@ DEFAULT_SCHEDULE = (5.0, 300.0, 1800.0, 7200.0, 18_000.0, 36_000.0, 50_400.0, 72
 """Seconds between attempts: ten attempts over 75 h 35 m 5 s, the example of the Standard Webhooks specification."""
 
 DAY = 86_400.0
+MOST_RETRIES = 100
+LONGEST_RETRY = 30 * DAY
 
 
 class RetryPolicy(msgspec.Struct, frozen=True):
@@ -32,3 +34,12 @@ class RetryPolicy(msgspec.Struct, frozen=True):
         if retry_after is not None:
             wait = max(wait, min(retry_after, self.longest_retry_after))
         return wait
+
+
+def schedule_problem(schedule: tuple[float, ...]) -> str | None:
+    """What is wrong with a schedule (seconds), or None. An empty one is a single attempt."""
+    if len(schedule) > MOST_RETRIES:
+        return f"at most {MOST_RETRIES} retries"
+    if not all(0 < delay <= LONGEST_RETRY for delay in schedule):
+        return f"every delay is in seconds, more than 0 and at most {LONGEST_RETRY:.0f} (30 days), like 5,300,1800"
+    return None

@@ -12,6 +12,7 @@ from hookwright.engine.herald import Deliverer
 from hookwright.store import Command, Once, Remembered, Store
 from hookwright.store.applications import DeleteApplication
 from hookwright.store.endpoints import DeleteEndpoint
+from hookwright.store.messages import Canceled, CancelMessage
 
 R = TypeVar("R")
 
@@ -47,3 +48,12 @@ class Changes:
                 self._tidy()
 
         return await self._store.write(command, once=once, on_commit=tell)
+
+    async def cancel_message(self, application: str, message: str, now: int, once: Once[Canceled] | None = None) -> Canceled | Remembered:
+        """End what is live of a message (both are ids) and not being sent at this moment. Raises NotFound."""
+        held = self._dispatcher.take_out(message)
+        command = CancelMessage(application=application, message=message, held=tuple(held), now=now)
+        try:
+            return await self._store.write(command, once=once)
+        finally:  # also what was left, because nothing was committed or the request is only a repetition
+            self._dispatcher.put_back(held)

@@ -22,6 +22,7 @@ from hookwright.engine.executor import Executor, Tried
 from hookwright.engine.feeder import FAULT_PAUSE_MS, Feeder, pause_ms
 from hookwright.engine.headroom import Headroom
 from hookwright.engine.healths import HealthPolicy, Healths
+from hookwright.engine.herald import Held
 from hookwright.engine.jobs import Job, from_claim
 from hookwright.engine.lanes import Lane, Turns
 from hookwright.engine.ongoing import Ongoing
@@ -138,12 +139,22 @@ class Dispatcher:
 
     def message_expunged(self, message: str) -> None:
         """Its body must not be sent any more; the store has ended its rows."""
-        for lane in self._lanes.values():
-            dropped = [job for job in lane.queue if job.delivery.key.message == message]
-            for job in dropped:
-                lane.queue.remove(job)
-                self._drop(job)
+        self.take_out(message)
+
+    def take_out(self, message: str) -> list[Held]:
+        """What is queued here of a message and not being sent yet: now the caller's, to be ended or put back."""
+        taken = [(lane, job) for lane in self._lanes.values() for job in lane.queue if job.delivery.key.message == message]
+        for lane, job in taken:
+            lane.queue.remove(job)
+            self._drop(job)
+            if job.probe:
+                self._healths.probe_not_made(lane.endpoint, self.owner)
         self._feeder.feed()
+        return [(job.delivery.key, job.delivery.fence) for _, job in taken]
+
+    def put_back(self, taken: Sequence[Held]) -> None:
+        """What was taken out is to be sent after all, if it was not ended."""
+        self._settler.give_back([(key, fence, 0) for key, fence in taken])
 
     def lease(self, until: float) -> None:
         """This process is a node until then (by `clock.elapsed`); after it it claims and sends nothing: others may by then."""

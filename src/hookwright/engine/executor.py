@@ -80,6 +80,7 @@ class Executor:
         started_at = sent_at = self._clock.now()
         loop = asyncio.get_running_loop()
         began = loop.time()
+        retries = self._retries(target)
         outgoing: Outgoing | Unsent | None
         if target.shaped:
             outgoing = await self._shaped(job, target, content)
@@ -89,15 +90,15 @@ class Executor:
         if outgoing is None or not may_send():
             return None
         if isinstance(outgoing, Unsent):
-            return Tried(self._settle(job, target.endpoint.url, outgoing, started_at, loop.time() - began))
-        last = is_last(trigger=job.delivery.trigger, attempts=job.delivery.attempts + 1, policy=self._policy.retries)
+            return Tried(self._settle(job, target.endpoint.url, retries, outgoing, started_at, loop.time() - began))
+        last = is_last(trigger=job.delivery.trigger, attempts=job.delivery.attempts + 1, policy=retries)
         headers = self._headers(job, target, outgoing, sent_at)
         request = Request(outgoing.url, headers, outgoing.content.body, self._policy.deadline, last, outgoing.method)
         if target.entry is None or outgoing.elsewhere:
             result = await self._sender.send(request)
         else:
             result = await self._admission.send(target.endpoint.id, target.entry, request)
-        settlement = self._settle(job, outgoing.url, result, started_at, loop.time() - began)
+        settlement = self._settle(job, outgoing.url, retries, result, started_at, loop.time() - began)
         return self._tried(settlement, result)
 
     async def _shaped(self, job: Job, target: Target, content: Content) -> Outgoing | Unsent | None:
@@ -126,7 +127,13 @@ class Executor:
         signed = signatures.headers(message, seconds, signature, self._policy.header_style)
         return (("Content-Type", content.content_type), *signed, *outgoing.headers)
 
-    def _settle(self, job: Job, url: str, result: Response | Failure | Unsent, started_at: int, seconds: float) -> Settlement:
+    def _retries(self, target: Target) -> RetryPolicy:
+        schedule = target.endpoint.options.retry_schedule
+        return self._policy.retries if schedule is None else msgspec.structs.replace(self._policy.retries, schedule=schedule)
+
+    def _settle(
+        self, job: Job, url: str, retries: RetryPolicy, result: Response | Failure | Unsent, started_at: int, seconds: float
+    ) -> Settlement:
         delivery, now = job.delivery, self._clock.now()
         if isinstance(result, Response):
             status, body, truncated, retry_after = result.status, result.body, result.truncated, result.retry_after
@@ -141,7 +148,7 @@ class Executor:
         number = delivery.attempts + 1
         decision: Decision = DELIVERED if isinstance(result, Unsent) and result.canceled else decide(
             status=status, retry_after=retry_after, trigger=delivery.trigger, attempts=number,
-            policy=self._policy.retries, now=now, rand=self._rand(),
+            policy=retries, now=now, rand=self._rand(),
         )  # fmt: skip
         attempt = Attempt(
             id=self._minter.mint("atmpt", now), key=delivery.key, application=delivery.application,

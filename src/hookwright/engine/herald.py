@@ -4,10 +4,15 @@ What it accepts is inserted unowned (`reserve` says no), and whoever delivers is
 others read the news.
 """
 
+from collections.abc import Sequence
 from typing import Protocol
 
+from hookwright.domain.deliveries import Fence, Key
 from hookwright.engine.jobs import Job
 from hookwright.engine.wakeups import Wakeups
+
+Held = tuple[Key, Fence]
+"""A delivery that is in somebody's hands, and not being sent."""
 
 
 class Deliverer(Protocol):
@@ -32,6 +37,10 @@ class Deliverer(Protocol):
     def everything_changed(self) -> None: ...
 
     def message_expunged(self, message: str) -> None: ...
+
+    def take_out(self, message: str) -> list[Held]: ...
+
+    def put_back(self, taken: Sequence[Held]) -> None: ...
 
     def lease(self, until: float) -> None: ...
 
@@ -70,6 +79,11 @@ class Herald:
     def everything_changed(self) -> None: ...
 
     def message_expunged(self, message: str) -> None: ...
+
+    def take_out(self, message: str) -> list[Held]:
+        return []
+
+    def put_back(self, taken: Sequence[Held]) -> None: ...
 
     def lease(self, until: float) -> None: ...
 

@@ -1,6 +1,6 @@
 """Slow, regular work, in slices that the path of a message does not feel.
 
-It carries out recovers, ends the deliveries of deleted endpoints, removes what has expired, has grown old or was deleted, and
+It carries out tasks, ends the deliveries of deleted endpoints, removes what has expired, has grown old or was deleted, and
 looks again for due rows, so that nothing depends on a wake-up that was missed.
 """
 
@@ -35,7 +35,7 @@ class Janitor:
     def __init__(
         self, *, store: Store, dispatcher: Deliverer, replays: Replays, clock: Clock, called: asyncio.Event, keep_ms: int | None
     ) -> None:
-        """`called` is set when there is something to do before the next round (a recover, a deleted endpoint). Messages are
+        """`called` is set when there is something to do before the next round (a task, a deleted endpoint). Messages are
         kept for `keep_ms`, None: for ever.
         """
         self._store, self._dispatcher, self._replays, self._clock, self._called = store, dispatcher, replays, clock, called

@@ -103,7 +103,10 @@ async def run_engine(
 
     async with contextlib.AsyncExitStack() as stack:
         dispatcher = await stack.enter_async_context(_node(store, clock, options, wakeups, deliverer, stop))
-        replays = Replays(store=store, dispatcher=dispatcher, clock=clock, minter=minter, begin=called.set)
+        replays = Replays(
+            store=store, dispatcher=dispatcher, clock=clock, minter=minter, begin=called.set,
+            rate=max(1, round(options.health.recovery_rate)),
+        )  # fmt: skip
         janitor = Janitor(store=store, dispatcher=dispatcher, replays=replays, clock=clock, called=called, keep_ms=options.keep_ms)
         news = Follower(store=store, directory=directory, dispatcher=dispatcher)
         ingest = Ingest(store=store, dispatcher=dispatcher, clock=clock, minter=minter)

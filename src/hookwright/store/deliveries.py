@@ -142,43 +142,6 @@ class Resend(Command[Delivery], frozen=True, kw_only=True):
     now: int
 
 
-class StartRecover(Command[None], frozen=True, kw_only=True):
-    """Keep a recover as a task, to be carried out in slices and to survive a restart. Raises NotFound."""
-
-    task: str
-    application: str
-    endpoint: str
-    since: int
-    until: int
-    now: int
-
-
-class Continued(msgspec.Struct, frozen=True):
-    """How many tasks went on, and the endpoints that have new rows."""
-
-    tasks: int
-    endpoints: tuple[str, ...]
-
-
-class ContinueRecovers(Command[Continued], frozen=True, kw_only=True):
-    """One slice of every open task that nobody else is at: look at up to `limit` messages together, add rounds for those that failed
-    and never succeeded and have nothing live, and move the task's mark. A task whose range is done is closed.
-    """
-
-    now: int
-    limit: int
-
-    @property
-    def weight(self) -> int:
-        return self.limit
-
-
-class OpenRecovers(Query[int], frozen=True, kw_only=True):
-    """How many recovers are not finished."""
-
-    urgent = True
-
-
 class Stats(msgspec.Struct, frozen=True):
     success: int = 0
     pending: int = 0

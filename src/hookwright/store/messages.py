@@ -2,7 +2,7 @@
 
 import msgspec
 
-from hookwright.domain.deliveries import Delivery, Status
+from hookwright.domain.deliveries import Delivery, Fence, Key, Status
 from hookwright.domain.endpoints import Endpoint
 from hookwright.domain.messages import Content, Message
 from hookwright.domain.pages import Page, PageRequest
@@ -53,6 +53,25 @@ class ExpungeContent(Command[None], frozen=True, kw_only=True):
 
     application: str
     message: str
+    now: int
+
+
+class Canceled(msgspec.Struct, frozen=True):
+    """How many deliveries were canceled, and how many go on: those are being sent at this moment, or about to be."""
+
+    canceled: int
+    sending: int
+
+
+class CancelMessage(Command[Canceled], frozen=True, kw_only=True):
+    """End the live deliveries of a message as canceled that nobody holds, or that are `held` (and not sent) by who asks.
+
+    Raises NotFound.
+    """
+
+    application: str
+    message: str
+    held: tuple[tuple[Key, Fence], ...] = ()
     now: int
 
 

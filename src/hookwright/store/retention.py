@@ -46,7 +46,9 @@ class RemoveMessages(Command[Place | None], frozen=True, kw_only=True):
 
 
 class RemoveRecords(Command[int], frozen=True, kw_only=True):
-    """Remove up to `limit` each of the numbers of hours and the finished recovers from before `before` (Unix ms); how many it was."""
+    """Remove up to `limit` each of the numbers of hours, and of the tasks that have ended, from before `before` (Unix ms); how many
+    it was.
+    """
 
     now: int
     before: int

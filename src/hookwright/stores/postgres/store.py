@@ -17,7 +17,7 @@ from hookwright.errors import CallerError, StoreUnavailable
 from hookwright.store import Command, Once, Query, Remembered
 from hookwright.store.deliveries import CancelDeliveries, ClaimDue, ClaimedRows, Forget, Release, Settle
 from hookwright.store.health import TakeTurns
-from hookwright.store.messages import CreateMessage, CreateMessages, ExpungeContent
+from hookwright.store.messages import CancelMessage, CreateMessage, CreateMessages, ExpungeContent
 from hookwright.store.nodes import CloseNode, OpenNode, RenewLease, TakeOver
 from hookwright.store.notices import RemoveNotices
 from hookwright.store.retention import Erase, Maintain, RemoveMessages, RemoveRecords
@@ -63,7 +63,7 @@ OWN: dict[type, Callable[[Any, Any], Coroutine[Any, Any, Any]]] = {
     Erase: retention.erase,
 }
 """Commands that are carried out differently here."""
-LOOSE = frozenset({*OWN, ExpungeContent, RemoveNotices, TakeTurns} - {CreateMessages})
+LOOSE = frozenset({*OWN, CancelMessage, ExpungeContent, RemoveNotices, TakeTurns} - {CreateMessages})
 """Commands that lock what they change: with them nothing is gained by serializability, and much is lost."""
 URGENT: tuple[type, ...] = (OpenNode, TakeOver, CloseNode)
 """Commands for which deliveries wait: they do not wait behind lists."""

@@ -3,6 +3,7 @@
 from hookwright.stores.sql import (
     applications,
     attempts,
+    dead_letters,
     deliveries,
     endpoints,
     event_types,
@@ -13,15 +14,16 @@ from hookwright.stores.sql import (
     notices,
     organizations,
     pollers,
-    recovers,
     removal,
+    replays,
     retention,
     seals,
     stats,
+    tasks,
     transformations,
 )
 
 __all__ = [
-    "applications", "attempts", "deliveries", "endpoints", "event_types", "health", "messages", "messages_read", "news", "notices",
-    "organizations", "pollers", "recovers", "removal", "retention", "seals", "stats", "transformations",
+    "applications", "attempts", "dead_letters", "deliveries", "endpoints", "event_types", "health", "messages", "messages_read", "news",
+    "notices", "organizations", "pollers", "removal", "replays", "retention", "seals", "stats", "tasks", "transformations",
 ]  # fmt: skip

@@ -1,14 +1,18 @@
 """Messages as they are listed and looked up, alone or as an endpoint saw them; and the removal of a content."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from itertools import accumulate
 from typing import Any, TypeVar
+
+import msgspec
 
 from hookwright.domain.deliveries import Status
 from hookwright.domain.messages import Content, Message
 from hookwright.domain.pages import Page
 from hookwright.errors import NotFound
 from hookwright.store.messages import (
+    Canceled,
+    CancelMessage,
     Destination,
     EndpointMessage,
     ExpungeContent,
@@ -45,6 +49,18 @@ async def expunge(db: Db, command: ExpungeContent) -> None:
     await expunge_responses(db, [message.id])  # last: attempts that were being settled meanwhile are seen now, and no more come
 
 
+@writes(CancelMessage)
+async def cancel_message(db: Db, command: CancelMessage) -> Canceled:
+    message = await _find(db, command.application, command.message)
+    if message is None:
+        raise NotFound
+    held = [(key.endpoint, key.round, fence.owner, fence.attempts) for key, fence in command.held]
+    rows = await db.all(SQL.unsent, {"message": message.id, "held": msgspec.json.encode(held).decode()})
+    canceled = await cancel(db, rows, command.now)
+    left: Any = await db.all(SQL.count_live, {"message": message.id})
+    return Canceled(canceled, left[0][0])
+
+
 @reads(FindMessage)
 async def find(db: Db, query: FindMessage) -> FoundMessage | None:
     message = await _find(db, query.application, query.ref)
@@ -65,7 +81,7 @@ async def list_messages(db: Db, query: ListMessages) -> Page[FoundMessage]:
     if not query.with_content:
         return replace(page, [FoundMessage(message, None) for message in page.data])
     page = await _cut(db, query, page, [message.id for message in page.data])
-    contents = await _contents(db, [message.id for message in page.data])
+    contents = await contents_by_message(db, [message.id for message in page.data])
     return replace(page, [FoundMessage(message, contents.get(message.id)) for message in page.data])
 
 
@@ -77,7 +93,7 @@ async def list_endpoint_messages(db: Db, query: ListEndpointMessages) -> Page[En
     contents: dict[str, Content] = {}
     if query.with_content:
         page = await _cut(db, query, page, [message.id for message, _ in page.data])
-        contents = await _contents(db, [message.id for message, _ in page.data])
+        contents = await contents_by_message(db, [message.id for message, _ in page.data])
     return replace(page, [EndpointMessage(FoundMessage(one, contents.get(one.id)), status) for one, status in page.data])
 
 
@@ -87,6 +103,12 @@ async def list_destinations(db: Db, query: ListDestinations) -> Page[Destination
     page = await gather(query.page, ((endpoint, (endpoint, status)) async for endpoint, status in statuses))
     endpoints = await endpoints_by_id(db, query.application, [endpoint for endpoint, _ in page.data])
     return replace(page, [Destination(endpoints[ident], status) for ident, status in page.data if ident in endpoints])
+
+
+async def messages_by_id(db: Db, application: str, idents: Sequence[str]) -> dict[str, Message]:
+    """Those of them that there are in the application."""
+    rows = await db.all(SQL.by_ids, {"application": application, "ids": as_list(idents)})
+    return {message.id: message for message in map(to_message, rows)}
 
 
 def to_message(row: tuple[Any, ...]) -> Message:
@@ -120,8 +142,7 @@ async def _endpoint_messages(
     for chunk in (candidates[start : start + most] for start in range(0, len(candidates), most)):
         statuses = await statuses_at_endpoint(db, query.endpoint, chunk)
         wanted = [ident for ident in chunk if query.states is None or statuses[ident].state in query.states]
-        rows = await db.all(SQL.by_ids, {"application": query.application, "ids": as_list(wanted)})
-        messages = {message.id: message for message in map(to_message, rows)}
+        messages = await messages_by_id(db, query.application, wanted)
         for ident in chunk:
             yield ident, (messages[ident], statuses[ident]) if ident in messages else None
 
@@ -138,5 +159,5 @@ async def _cut(db: Db, query: ListMessages | ListEndpointMessages, page: Page[T]
     return page
 
 
-async def _contents(db: Db, idents: list[str]) -> dict[str, Content]:
+async def contents_by_message(db: Db, idents: list[str]) -> dict[str, Content]:
     return {ident: Content(body, kind) for ident, body, kind in await db.all(SQL.contents, {"ids": as_list(idents)})}

@@ -17,3 +17,11 @@ cross join lateral (select message, octet_length(body) as size from contents whe
 select one.message, one.body, one.content_type
 from json_array_elements_text(cast(:ids as json)) as wanted (id)
 cross join lateral (select * from contents where message = wanted.id limit 1) as one
+
+-- name: unsent
+select endpoint, message, round from deliveries as d
+where message = :message and (owner = 0 or exists (
+  select 1 from json_array_elements(cast(:held as json)) as k (value)
+  where k.value ->> 0 = d.endpoint and cast(k.value ->> 1 as integer) = d.round and cast(k.value ->> 2 as bigint) = d.owner
+    and cast(k.value ->> 3 as integer) = d.attempts))
+order by endpoint, round for update of d

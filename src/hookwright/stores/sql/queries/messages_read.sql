@@ -44,3 +44,12 @@ select message, body, content_type from contents where message in (select value 
 
 -- name: live
 select endpoint, message, round from deliveries where message = :message
+
+-- name: unsent -- deliveries that nobody holds, or who asks: `held` is a JSON array of [endpoint, round, owner, attempts]
+select endpoint, message, round from deliveries as d
+where message = :message and (owner = 0 or exists (
+  select 1 from json_each(:held) as k
+  where k.value ->> 0 = d.endpoint and k.value ->> 1 = d.round and k.value ->> 2 = d.owner and k.value ->> 3 = d.attempts))
+
+-- name: count_live
+select count(*) from deliveries where message = :message

@@ -1,5 +1,5 @@
 -- expand: endpoints have a health, an order and more settings; tasks go on in the background; operational webhooks, pollers
--- cost: a moment, whatever the size
+-- cost: an index of what was given up is built, which looks at all that ended; the start waits for it, a second or two a million
 
 alter table endpoints add column options text not null default '{}';     -- JSON: `domain.endpoints.Options`
 alter table endpoints add column sealed_access blob;                     -- what lets us in there: a sealed JSON object
@@ -54,7 +54,7 @@ create table tasks (
   kind         text not null,
   state        text not null,          -- running, finished, failed, canceled
   request      text not null,          -- JSON: what was asked for
-  mark         text not null,          -- message id: up to here it is done
+  mark         text not null,          -- message id: it goes on from here
   looked       integer not null,       -- messages
   done         integer not null,       -- deliveries added
   total        integer,                -- how many messages there are to look at, where that is known
@@ -66,8 +66,11 @@ create table tasks (
 ) strict, without rowid;
 create index tasks_open on tasks (next_at, id) where done_at is null;
 create index tasks_organization on tasks (organization, id);
-create index tasks_endpoint on tasks (application, endpoint);
+create index tasks_endpoint on tasks (application, endpoint, done_at);
 create index tasks_done on tasks (done_at) where done_at is not null;
+
+-- Deliveries that were given up, for the list of dead letters; what succeeds never enters it.
+create index outcomes_failed on outcomes (application, message, endpoint, round) where state = 2;
 
 -- What organizations are to be told of: the outbox of their operational webhooks. A notice is written in the transaction of what it
 -- tells of, and goes when it is a message. Triggers write those about endpoints, so that no way of changing one can forget to.

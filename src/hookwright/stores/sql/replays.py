@@ -1,0 +1,112 @@
+"""Which messages a task sends again: one slice of its range, looked at in the order of their ids."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from hookwright import ids
+from hookwright.domain.deliveries import State
+from hookwright.domain.endpoints import Endpoint
+from hookwright.domain.messages import let_through
+from hookwright.domain.tasks import Kind, Seen, Selection, goes_again
+from hookwright.errors import NotFound
+from hookwright.store.endpoints import FindEndpoint
+from hookwright.store.tasks import Glance, LookAhead
+from hookwright.stores.sql.db import Db
+from hookwright.stores.sql.decoding import member, name_set
+from hookwright.stores.sql.endpoints import find
+from hookwright.stores.sql.messages_read import contents_by_message
+from hookwright.stores.sql.registry import load_sql, reads
+
+SQL = load_sql("replays")
+COUNT_UP_TO = 5_000
+"""How many messages are counted when a task begins; of more it is not known at first how many there are."""
+
+
+class Looked(msgspec.Struct, frozen=True):
+    """`again`: those that get a round. `mark`: where to look on; `done`: there is nothing more."""
+
+    again: tuple[Seen, ...]
+    count: int
+    mark: str
+    done: bool
+
+
+def first_mark(selection: Selection) -> str:
+    """Smaller than the ids of all messages of the range, larger than those before it."""
+    return f"msg_{ids.floor(selection.since)}"
+
+
+def end_mark(selection: Selection) -> str:
+    return f"msg_{ids.floor(selection.until)}"
+
+
+@reads(LookAhead)
+async def look_ahead(db: Db, query: LookAhead) -> Glance:
+    endpoint = await find(db, FindEndpoint(application=query.application, ref=query.endpoint))
+    if endpoint is None:
+        raise NotFound
+    mark = query.mark or first_mark(query.selection)
+    looked = await look(db, endpoint, query.kind, query.selection, mark, query.limit, most=query.limit)
+    return Glance(len(looked.again), None if looked.done else looked.mark)
+
+
+async def look(db: Db, endpoint: Endpoint, kind: Kind, selection: Selection, mark: str, limit: int, *, most: int) -> Looked:
+    """At up to `limit` messages from `mark` on, and no further than `most` of them that go again."""
+    of = {"application": endpoint.application, "endpoint": endpoint.id, "mark": mark, "until": end_mark(selection), "limit": limit}
+    seen = [_seen(row) for row in await db.all(SQL.made if kind is Kind.MISSING else SQL.ended, of)]
+    again = [one for one in seen if goes_again(kind, selection, endpoint, one)]
+    if kind is Kind.MISSING and endpoint.options.filter is not None:
+        again = [one for one in again if await _let_through(db, endpoint, one)]
+    if selection.status_class is not None:
+        again = await _answered(db, again, selection.status_class)
+    done = len(seen) < limit
+    if len(again) > most:
+        again, done = again[:most], False
+        seen = [one for one in seen if one.message <= again[-1].message]
+    mark = seen[-1].message + "0" if seen else mark  # the smallest text after that message's id
+    return Looked(tuple(again), len(seen), mark, done)
+
+
+async def count(db: Db, endpoint: Endpoint, kind: Kind, selection: Selection) -> int | None:
+    """How many messages a task has to look at; None if they are more than anybody counts."""
+    of = {"application": endpoint.application, "endpoint": endpoint.id, "mark": first_mark(selection), "until": end_mark(selection)}
+    rows: Any = await db.all(SQL.count_made if kind is Kind.MISSING else SQL.count_ended, of | {"limit": COUNT_UP_TO + 1})
+    found: int = rows[0][0]
+    return found if found <= COUNT_UP_TO else None
+
+
+async def count_due(db: Db, endpoint: str, now: int, most: int) -> int:
+    """How many deliveries wait for the endpoint, up to `most`."""
+    rows: Any = await db.all(SQL.count_due, {"endpoint": endpoint, "now": now, "limit": most})
+    found: int = rows[0][0]
+    return found
+
+
+async def answers(db: Db, keys: Sequence[tuple[str, str | None]]) -> dict[tuple[str, str | None], int]:
+    """The statuses that these attempts (message, id) were answered with, 0 for no answer; of what is gone nothing."""
+    rows = await db.all(SQL.answers, {"keys": msgspec.json.encode(keys).decode()})
+    return {(message, attempt): status for message, attempt, status in rows}
+
+
+async def _let_through(db: Db, endpoint: Endpoint, seen: Seen) -> bool:
+    """Whether the endpoint's filter wants its content, which is in memory for this only."""
+    contents = await contents_by_message(db, [seen.message])
+    return bool(let_through((endpoint,), contents.get(seen.message)))
+
+
+async def _answered(db: Db, seen: list[Seen], status_class: int) -> list[Seen]:
+    """Those whose last answer was of this class; 0: none came."""
+    statuses = await answers(db, [(one.message, one.last_attempt) for one in seen if one.last_attempt is not None])
+    return [one for one in seen if statuses.get((one.message, one.last_attempt), -1) // 100 * 100 == status_class]
+
+
+def _seen(row: tuple[Any, ...]) -> Seen:
+    """Of a message that is gone nothing is known but that it cannot be sent again."""
+    message, round, state, last_attempt, organization, event_type, channels, created_at, live, content = row
+    return Seen(
+        message=message, organization=organization or "", event_type=event_type or "", channels=name_set("channels", channels),
+        created_at=created_at or 0, round=round, state=None if state is None else member("state", State, state),
+        last_attempt=last_attempt, live=live is not None, has_content=organization is not None and content is not None,
+    )  # fmt: skip
