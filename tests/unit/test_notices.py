@@ -59,6 +59,7 @@ def test_an_event_of_an_endpoint_names_it_and_its_application() -> None:
         ("manual", None, {"failSince": None, "trigger": "manual"}),
         ("gone", AT, {"failSince": "2026-01-01T00:00:00.000Z", "trigger": "automatic"}),
         ("failing", AT, {"failSince": "2026-01-01T00:00:00.000Z", "trigger": "automatic"}),
+        ("unverified", None, {"failSince": None, "trigger": "automatic"}),
         ("exhausted", AT + 5, {"failSince": "2026-01-01T00:00:00.005Z", "trigger": "automatic"}),
     ],
 )

@@ -3,7 +3,7 @@
 | event | when |
 |---|---|
 | endpoint.created, endpoint.updated, endpoint.deleted | a request did; `updated` also when its secret was rotated |
-| endpoint.disabled | by a request, a 410, its failure clock, or an ordered one that is stuck |
+| endpoint.disabled | by a request, a 410, its failure clock, or because it is ordered and stuck, or not verified |
 | endpoint.enabled | by a request |
 | endpoint.failing | half, and three quarters, of the time have passed after which it is disabled |
 | message.attempt.failing | the fourth attempt failed, and there will be another |
@@ -43,7 +43,7 @@ class LastAttempt(msgspec.Struct, frozen=True):
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
     """One event, as it is kept until it is a message. `id` is never used again. The uids are those at the time of the event.
 
-    `reason`: why an endpoint was disabled; `fail_since` (Unix ms), of one that was not disabled by a request, or that fails; `percent`
+    `reason`: why an endpoint was disabled; `fail_since` (Unix ms), of one that fails or was disabled for it; `percent`
     of its failure clock. `message`, its `event_id`, `attempt`: what an attempt came to.
     """
 
