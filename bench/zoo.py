@@ -13,10 +13,8 @@ import asyncio
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 import msgspec
 import uvloop
@@ -30,8 +28,7 @@ from hookwright.domain.egress import Egress
 from hookwright.runtime.server import allow_open_files
 from hookwright.sender import Request
 from hookwright.senders.http import HttpSender
-from tests.zoo import ZOO, Certificates, outcome
-from tests.zoo.certificates import trusting
+from tests.zoo import ZOO, Certificates, outcome, trusting
 
 SLACK_SECONDS, GROWTH_MIB, LAG_MS = 0.5, 50.0, 50.0
 LOOK_SECONDS = 0.005
@@ -55,11 +52,11 @@ class Caged(msgspec.Struct, frozen=True):
 
 
 class Visit(msgspec.Struct, frozen=True, kw_only=True):
-    """What the sender's process is to do. `trust`: files of certificates."""
+    """What the sender's process is to do. `trusted`: a root, PEM."""
 
     plan: Plan
     caged: list[Caged]
-    trust: list[str]
+    trusted: str
 
 
 class Came(msgspec.Struct, frozen=True):
@@ -80,14 +77,13 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 # The zoo's process
 
 
-async def keep(folder: Path) -> None:
+async def keep() -> None:
     """Say where the beasts are, and keep them until standard input ends."""
-    certificates, ended = Certificates(folder), asyncio.Event()
+    certificates, ended = Certificates(), asyncio.Event()
     asyncio.get_running_loop().add_reader(sys.stdin.fileno(), ended.set)
     async with AsyncExitStack() as open_cages:
         caged = [Caged(each.name, await open_cages.enter_async_context(each.cage(certificates)), each.ends) for each in ZOO]
-        trust = [str(folder / kind / "certificate.pem") for kind in ("good", "other", "expired")]
-        sys.stdout.buffer.write(msgspec.json.encode((caged, trust)) + b"\n")
+        sys.stdout.buffer.write(msgspec.json.encode((caged, certificates.trusted)) + b"\n")
         sys.stdout.buffer.flush()
         await ended.wait()
 
@@ -98,7 +94,7 @@ async def keep(folder: Path) -> None:
 async def visit(asked: Visit) -> Found:
     plan, lags = asked.plan, list[float]()
     sender = HttpSender(
-        Egress(allowed=parse_networks(["127.0.0.0/8"])), connections=plan.attempts, tls=trusting(*map(Path, asked.trust))
+        Egress(allowed=parse_networks(["127.0.0.0/8"])), connections=plan.attempts, tls=trusting(asked.trusted)
     )  # fmt: skip
     body = b"x" * plan.size
 
@@ -134,17 +130,16 @@ async def look(lags: list[float]) -> None:
 
 
 def zoo(plan: Plan, progress: Progress) -> Report:
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        command = [sys.executable, "-m", "bench.zoo"]
-        with subprocess.Popen([*command, "--keeper", folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as keeper:
-            try:
-                assert keeper.stdout is not None
-                caged, trust = msgspec.json.decode(keeper.stdout.readline(), type=tuple[list[Caged], list[str]])
-                progress(f"{len(caged)} beasts are in their cages")
-                asked = msgspec.json.encode(Visit(plan=plan, caged=caged, trust=trust))
-                done = subprocess.run([*command, "--sender"], input=asked, stdout=subprocess.PIPE, check=True, cwd=ROOT)
-            finally:
-                keeper.terminate()
+    command = [sys.executable, "-m", "bench.zoo"]
+    with subprocess.Popen([*command, "--keeper"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as keeper:
+        try:
+            assert keeper.stdout is not None
+            caged, trusted = msgspec.json.decode(keeper.stdout.readline(), type=tuple[list[Caged], str])
+            progress(f"{len(caged)} beasts are in their cages")
+            asked = msgspec.json.encode(Visit(plan=plan, caged=caged, trusted=trusted))
+            done = subprocess.run([*command, "--sender"], input=asked, stdout=subprocess.PIPE, check=True, cwd=ROOT)
+        finally:
+            keeper.terminate()
     return report(plan, caged, msgspec.json.decode(done.stdout, type=Found))
 
 
@@ -180,13 +175,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     made.add_argument("--size", type=int, default=defaults.size, help=f"bytes of a request's body (default {defaults.size})")
     made.add_argument("--times", type=int, default=defaults.times, help=f"one after another (default {defaults.times})")
     made.add_argument("--json", action="store_true", help="print a JSON object instead of a table")
-    made.add_argument("--keeper", type=Path, help=argparse.SUPPRESS)
+    made.add_argument("--keeper", action="store_true", help=argparse.SUPPRESS)
     made.add_argument("--sender", action="store_true", help=argparse.SUPPRESS)
     o = made.parse_args(arguments)
-    if o.keeper is not None or o.sender:
+    if o.keeper or o.sender:
         allow_open_files(OPEN_FILES)
-    if o.keeper is not None:
-        uvloop.run(keep(o.keeper))
+    if o.keeper:
+        uvloop.run(keep())
         return 0
     if o.sender:
         asked = msgspec.json.decode(sys.stdin.buffer.read(), type=Visit)

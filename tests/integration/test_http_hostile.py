@@ -10,7 +10,6 @@ import ssl
 import struct
 import threading
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,10 +20,17 @@ from hookwright.senders.connections import Connection as Dialed
 from hookwright.senders.faults import BROKEN, CLOSED, INCOMPLETE, MALFORMED, UNANSWERED
 from hookwright.senders.http import HttpSender
 from hookwright.senders.requests import target_of
+from tests.certificates import Authority, server_context
 from tests.integration.receivers import OK, Connection, Receiver, answering, closing, receiving, request, sending, silent
 from tests.integration.sockets import FINE, Run, all_closed, pool_of, sockets, until
 from tests.zoo.cages import reset
-from tests.zoo.certificates import write_certificate
+
+
+def encrypted() -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """A server's context, and a client's that trusts it."""
+    root = Authority()
+    return server_context(root.issue()), ssl.create_default_context(cadata=root.pem)
+
 
 # Ends at the wrong moment
 
@@ -127,10 +133,8 @@ def test_a_receiver_that_speaks_before_it_is_asked_is_hung_up_on(run: Run) -> No
     assert run(scenario()) == MALFORMED
 
 
-def test_a_cut_answer_over_tls_is_incomplete(run: Run, tmp_path: Path) -> None:
-    files = write_certificate(tmp_path, [], ["127.0.0.1"])
-    server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context(cafile=str(files[0]))
-    server.load_cert_chain(*files)
+def test_a_cut_answer_over_tls_is_incomplete(run: Run) -> None:
+    server, client = encrypted()
 
     async def scenario() -> Response | Failure:
         async with receiving(closing(OK[:-1]), tls=server) as receiver, sending(tls=client) as sender:
@@ -143,10 +147,8 @@ def test_a_cut_answer_over_tls_is_incomplete(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_an_early_answer_to_a_large_body_counts_and_its_connection_is_not_used_again(run: Run, tmp_path: Path, scheme: str) -> None:
-    files = write_certificate(tmp_path, [], ["127.0.0.1"])
-    server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context(cafile=str(files[0]))
-    server.load_cert_chain(*files)
+def test_an_early_answer_to_a_large_body_counts_and_its_connection_is_not_used_again(run: Run, scheme: str) -> None:
+    server, client = encrypted()
 
     async def scenario() -> tuple[Response | Failure, int]:
         async def handler(connection: Connection) -> None:
@@ -208,10 +210,8 @@ async def storm(sender: HttpSender, receiver: Receiver, *, count: int, seed: int
 
 @pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
 @pytest.mark.parametrize("answers", [True, False], ids=["answering", "silent"])
-def test_a_storm_of_cancellations_leaves_no_socket_and_no_place_taken(run: Run, tmp_path: Path, secure: bool, answers: bool) -> None:
-    files = write_certificate(tmp_path, [], ["127.0.0.1"])
-    server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context(cafile=str(files[0]))
-    server.load_cert_chain(*files)
+def test_a_storm_of_cancellations_leaves_no_socket_and_no_place_taken(run: Run, secure: bool, answers: bool) -> None:
+    server, client = encrypted()
 
     async def scenario() -> None:
         before = sockets()

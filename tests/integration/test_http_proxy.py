@@ -4,7 +4,6 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,9 +20,9 @@ from hookwright.senders.faults import (
     REFUSED_BY_US,
     UNREACHABLE,
 )
+from tests.certificates import Authority, server_context
 from tests.integration.receivers import BODY, OK, answering, receiving, request, sending, silent
 from tests.integration.sockets import FINE, Run, all_closed, pool_of, sockets
-from tests.zoo.certificates import write_certificate
 from tests.zoo.proxies import ESTABLISHED, proxying
 
 
@@ -54,10 +53,9 @@ def test_a_request_goes_by_a_tunnel_for_its_host_and_is_kept_open_there(run: Run
     assert sent.endswith(b"\r\n\r\n" + BODY)
 
 
-def test_tls_is_with_the_host_and_not_with_the_proxy(run: Run, tmp_path: Path) -> None:
-    files = write_certificate(tmp_path, ["hooks.example"], [])
-    server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context(cafile=str(files[0]))
-    server.load_cert_chain(*files)
+def test_tls_is_with_the_host_and_not_with_the_proxy(run: Run) -> None:
+    root = Authority()
+    server, client = server_context(root.issue(addresses=(), names=["hooks.example"])), ssl.create_default_context(cadata=root.pem)
 
     async def scenario() -> list[str]:
         async with receiving(answering(OK), tls=server) as receiver:

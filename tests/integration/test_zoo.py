@@ -8,7 +8,7 @@ import pytest
 from hookwright.sender import Failure, Response
 from tests.integration.receivers import OK, answering, receiving, request, sending
 from tests.integration.sockets import FINE, Run, all_closed, pool_of, sockets, until
-from tests.zoo import ZOO, Beast, Certificates, outcome
+from tests.zoo import ZOO, Beast, Certificates, outcome, trusting
 
 DEADLINE = 0.4
 """Seconds; enough for those that answer, and all that is spent on those that never do."""
@@ -17,8 +17,8 @@ PATIENT = 20.0
 
 
 @pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    return Certificates(tmp_path_factory.mktemp("zoo"))
+def certificates() -> Certificates:
+    return Certificates()
 
 
 def deadline_for(beast: Beast) -> float:
@@ -34,7 +34,7 @@ def test_every_beast_has_a_name_of_its_own() -> None:
 def test_an_attempt_ends_as_its_beast_says_and_leaves_nothing(run: Run, beast: Beast, certificates: Certificates) -> None:
     async def scenario() -> Response | Failure:
         before = sockets()
-        async with beast.cage(certificates) as url, sending(tls=certificates.client) as sender:
+        async with beast.cage(certificates) as url, sending(tls=trusting(certificates.trusted)) as sender:
             result = await sender.send(request(url, body=BODY, deadline=deadline_for(beast)))
             pool = pool_of(sender)
             assert pool._in_use == 0
@@ -55,7 +55,7 @@ def test_all_of_them_at_once_do_not_keep_one_that_behaves_from_its_answer(run: R
         before = sockets()
         async with AsyncExitStack() as caged:
             urls = [await caged.enter_async_context(beast.cage(certificates)) for beast in ZOO]
-            async with receiving(answering(OK)) as receiver, sending(tls=certificates.client) as sender:
+            async with receiving(answering(OK)) as receiver, sending(tls=trusting(certificates.trusted)) as sender:
                 sent = [asyncio.ensure_future(sender.send(request(url, body=BODY, deadline=PATIENT))) for url in urls]
                 await asyncio.sleep(0)
                 behaved = [await sender.send(request(receiver.url, deadline=PATIENT)) for _ in range(20)]

@@ -4,7 +4,7 @@ A cage keeps one on loopback. Who adds a kind of request to the program sends it
 """
 
 from tests.zoo.bodies import BODIES
-from tests.zoo.cages import Beast, Certificates, outcome
+from tests.zoo.cages import Beast, Certificates, outcome, trusting
 from tests.zoo.handshakes import HANDSHAKES
 from tests.zoo.heads import HEADS
 from tests.zoo.redirects import REDIRECTS
@@ -12,4 +12,4 @@ from tests.zoo.stages import STAGES
 
 ZOO: tuple[Beast, ...] = (*STAGES, *HEADS, *BODIES, *REDIRECTS, *HANDSHAKES)
 
-__all__ = ["ZOO", "Beast", "Certificates", "outcome"]
+__all__ = ["ZOO", "Beast", "Certificates", "outcome", "trusting"]

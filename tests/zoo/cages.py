@@ -3,33 +3,50 @@
 import socket
 import ssl
 import struct
+import warnings
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from pathlib import Path
 from typing import NamedTuple
 
 from hookwright.sender import Failure, Response
+from hookwright.senders.identities import tls_context
+from tests.certificates import Authority, Issued, server_context
 from tests.integration.receivers import Connection, Handler, dripping, receiving
-from tests.zoo.certificates import outdated_context, server_context, trusting, write_certificate
 
 DRIP_SECONDS = 0.1
 HOST = "127.0.0.1"
 
 
 class Certificates:
-    """One of each kind, in a folder; `client` trusts all of them but `unknown`."""
+    """One server's context for each kind; who trusts the root that `trusted` (PEM) is trusts all of them but `unknown`."""
 
-    def __init__(self, folder: Path) -> None:
-        def written(kind: str, address: str = HOST, *, days: int = 30) -> tuple[Path, Path]:
-            (folder / kind).mkdir()
-            return write_certificate(folder / kind, [], [address], days=days)
-
-        good, other, expired = written("good"), written("other", "127.0.0.2"), written("expired", days=-1)
+    def __init__(self) -> None:
+        root = Authority("zoo")
         self.servers = {
-            "good": server_context(good), "other": server_context(other), "expired": server_context(expired),
-            "unknown": server_context(written("unknown")), "outdated": outdated_context(good),
-        }  # fmt: skip
-        self.client: ssl.SSLContext = trusting(good[0], other[0], expired[0])
+            "good": server_context(root.issue()),
+            "other": server_context(root.issue(addresses=["127.0.0.2"], names=["other.example"])),
+            "expired": server_context(root.issue(days=-1)),
+            "early": server_context(root.issue(starts=1)),
+            "unknown": server_context(Authority("stranger").issue()),
+            "outdated": _outdated(root.issue()),
+        }
+        self.trusted = root.pem
+
+
+def _outdated(issued: Issued) -> ssl.SSLContext:
+    """A server that knows nothing newer than TLS 1.1."""
+    context = server_context(issued)
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):  # that is what it is for
+        context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
+    return context
+
+
+def trusting(authority: str) -> ssl.SSLContext:
+    """The sender's own context, which trusts this one (PEM) besides."""
+    context = tls_context()
+    context.load_verify_locations(cadata=authority)
+    return context
 
 
 Cage = Callable[[Certificates], AbstractAsyncContextManager[str]]

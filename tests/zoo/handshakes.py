@@ -46,6 +46,7 @@ async def unencrypted_answer(connection: Connection) -> None:
 
 HANDSHAKES: tuple[Beast, ...] = (
     secure("an expired certificate", "expired", answering(OK), "tls"),
+    secure("a certificate that is not valid yet", "early", answering(OK), "tls"),
     secure("a certificate of another host", "other", answering(OK), "tls"),
     secure("a certificate that nobody knows", "unknown", answering(OK), "tls"),
     secure("TLS 1.1", "outdated", answering(OK), "tls", "connection"),
