@@ -9,6 +9,7 @@ from hookwright.domain.messages import Content
 from hookwright.engine.ingest import NewMessage
 from hookwright.engine.services import Services
 from hookwright.runtime.engine import EngineOptions, run_engine
+from hookwright.sandbox import Sandbox
 from hookwright.sender import Request, Response
 from hookwright.store.endpoints import CreateEndpoint
 from hookwright.stores.sqlite.store import SqliteStore
@@ -46,9 +47,9 @@ class Held(Recorder):
 
 
 @asynccontextmanager
-async def engine(store: SqliteStore, recorder: Recorder) -> AsyncIterator[Services]:
+async def engine(store: SqliteStore, recorder: Recorder, sandbox: Sandbox | None = None) -> AsyncIterator[Services]:
     vault = Vault({"k1": bytes(32)}, "k1", bytes)
-    async with run_engine(store, recorder, vault, EngineOptions()) as services:
+    async with run_engine(store, recorder, vault, EngineOptions(), sandbox=sandbox) as services:
         yield services
 
 
