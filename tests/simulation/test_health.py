@@ -183,6 +183,30 @@ def test_a_breaker_outlives_the_process() -> None:
     play(story)
 
 
+def test_what_was_loaded_of_an_endpoint_while_it_was_sick_counts_no_more_when_it_is_well() -> None:
+    async def story(engines: Engines) -> None:
+        await town(engines)
+        await fail_until_it_is_left_alone(engines)
+        await asyncio.sleep(7)
+        await engines.stop()
+        await engines.start()  # it loads the endpoint now, with its open breaker
+        engines.receivers.answers.clear()
+        for _ in range(20):
+            await engines.send()
+            await asyncio.sleep(MINUTE)
+        assert await delivered(engines, "sick") == (25, 0)
+        before = engines.nodes[0].store.written[SaveHealth]
+        engines.receivers.answers["sick"] = answering(500)
+        await engines.send()
+        await asyncio.sleep(1)
+        engines.receivers.answers.clear()
+        await asyncio.sleep(10)
+        assert await delivered(engines, "sick") == (26, 0)
+        assert engines.nodes[0].store.written[SaveHealth] - before <= 3
+
+    play(story)
+
+
 @pytest.mark.parametrize("nodes", [1, 2])
 def test_an_endpoint_for_which_there_is_nothing_to_send_is_not_asked_about_again_and_again(nodes: int) -> None:
     async def story(engines: Engines) -> None:

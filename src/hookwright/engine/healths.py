@@ -30,6 +30,7 @@ COUNT_MS = 60_000
 """How often it is kept that an endpoint goes on failing: a clock of days loses nothing by it."""
 PROBE_SLACK_MS = 5_000
 AGAIN_SECONDS = 1.0
+WELL = Health()
 
 
 class HealthPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,13 +95,18 @@ class Healths:
         return 0 if patient is None else rules.free_at(patient.health)
 
     def heed(self, target: Target) -> None:
-        """It was loaded: what is kept of it counts where nothing newer is known."""
+        """It was loaded: what was kept of it then counts where nothing newer is known, and counts once: a target stays in memory for
+        longer than a sickness.
+        """
+        loaded, target.health = target.health, WELL
+        if loaded is WELL:
+            return
         patient = self._patients.get(target.endpoint.id)
         if patient is not None:
-            if target.health.version > patient.kept.version and not patient.lock.locked():
-                self._adopt(patient, target.health)
-        elif not target.health.plain:
-            self._admit(Patient(target.endpoint.application, target.endpoint.id, target.health))
+            if loaded.version > patient.kept.version and not patient.lock.locked():
+                self._adopt(patient, loaded)
+        elif not loaded.plain:
+            self._admit(Patient(target.endpoint.application, target.endpoint.id, loaded))
 
     def allow(self, endpoint: str, wanted: int) -> Allowance:
         """How many of `wanted` deliveries may be claimed for it."""
