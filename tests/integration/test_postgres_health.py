@@ -45,8 +45,9 @@ def test_a_sick_endpoint_is_asked_by_one_process_at_a_time_and_gets_everything_w
         return any(trips >= times for (trips,) in asked(database, "select trips from endpoint_health"))
 
     sick = Sick()
-    settings = {"HOOKWRIGHT_BREAKER_PAUSE": "0.5", "HOOKWRIGHT_RETRY_SCHEDULE": ",".join("1" * 20)}
-    with Receiver(sick.answer) as receiver, serving(tmp_path, database, **settings) as server:
+    schedule = ",".join("1" * 20)
+    serve = serving(tmp_path, database, HOOKWRIGHT_BREAKER_PAUSE="0.5", HOOKWRIGHT_RETRY_SCHEDULE=schedule)
+    with Receiver(sick.answer) as receiver, serve as server:
         producer = Producer(server)
         producer.set_up(receiver)
         sent = {producer.send(n) for n in range(30)}
