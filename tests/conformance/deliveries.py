@@ -14,8 +14,12 @@ from hookwright.store.messages import ListDestinations
 from .makers import HOUR, NOW, ORG, OWNER, World
 
 
-async def claim(world: World, endpoint: Endpoint, *, owner: int = OWNER, limit: int = 100, most_bytes: int = 2**20) -> ClaimedRows:
-    return await world.store.write(ClaimDue(endpoint=endpoint.id, owner=owner, now=world.now, limit=limit, most_bytes=most_bytes))
+async def claim(
+    world: World, endpoint: Endpoint, *, owner: int = OWNER, limit: int = 100, most_bytes: int = 2**20, ordered: bool = False
+) -> ClaimedRows:
+    return await world.store.write(
+        ClaimDue(endpoint=endpoint.id, owner=owner, now=world.now, limit=limit, most_bytes=most_bytes, ordered=ordered)
+    )
 
 
 async def claimed(world: World, endpoint: Endpoint) -> Delivery:

@@ -63,7 +63,15 @@ class World:
         values: dict[str, Any] = {"event_type": "a.b", "application": self.app} | fields
         message = Message(id=ident, organization=ORG, created_at=at, content_expires_at=at + 90 * 24 * HOUR, **values)
         deliveries = tuple(
-            Delivery(key=Key(one.id, ident), application=message.application, organization=ORG, due_at=at, owner=owner, created_at=at)
+            Delivery(
+                key=Key(one.id, ident),
+                application=message.application,
+                organization=ORG,
+                due_at=at,
+                owner=owner,
+                created_at=at,
+                ordered=one.options.ordered,
+            )
             for one in endpoints
         )
         await self.store.write(CreateMessage(message=message, content=Content(body), deliveries=deliveries))

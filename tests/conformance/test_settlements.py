@@ -55,7 +55,7 @@ def test_a_settlement_whose_fence_does_not_match_changes_nothing_and_leaves_no_a
         endpoint = await world.endpoint()
         message = await world.message(endpoint)
         delivery = await claimed(world, endpoint)
-        foreign = settlement(world, delivery, state_, fence=fence, due_at=world.now + 1, disable=True)
+        foreign = settlement(world, delivery, state_, fence=fence, due_at=world.now + 1, disable="gone")
         assert await settle(world, foreign) == [False]
         assert await attempts(world, message) == []
         assert await stats(world, endpoint) == Stats(sending=1)
@@ -107,7 +107,7 @@ def test_a_410_disables_the_endpoint_in_the_same_settlement(stores: OpenStore) -
     async def story(world: World) -> None:
         endpoint = await world.endpoint()
         await world.message(endpoint)
-        gone = settlement(world, await claimed(world, endpoint), State.PENDING, due_at=world.now + 5000, disable=True)
+        gone = settlement(world, await claimed(world, endpoint), State.PENDING, due_at=world.now + 5000, disable="gone")
         assert await settle(world, gone) == [True]
         found = await world.store.read(FindEndpoint(application=world.app, ref=endpoint.id))
         assert found is not None
@@ -123,7 +123,7 @@ def test_a_410_does_not_replace_the_reason_of_a_person(stores: OpenStore) -> Non
         await world.message(endpoint)
         delivery = await claimed(world, endpoint)
         await world.store.write(UpdateEndpoint(endpoint=msgspec.structs.replace(endpoint, disabled_reason="manual")))
-        await settle(world, settlement(world, delivery, State.FAIL, disable=True))
+        await settle(world, settlement(world, delivery, State.FAIL, disable="gone"))
         found = await world.store.read(FindEndpoint(application=world.app, ref=endpoint.id))
         assert found is not None
         assert found.disabled_reason == "manual"
@@ -138,7 +138,7 @@ def test_a_410_of_an_address_that_was_replaced_meanwhile_disables_nothing(stores
         delivery = await claimed(world, endpoint)
         moved = msgspec.structs.replace(endpoint, url="https://example.com/new")
         await world.store.write(UpdateEndpoint(endpoint=moved))
-        assert await settle(world, settlement(world, delivery, State.FAIL, disable=True)) == [True]
+        assert await settle(world, settlement(world, delivery, State.FAIL, disable="gone")) == [True]
         assert await world.store.read(FindEndpoint(application=world.app, ref=endpoint.id)) == moved
 
     check(stores, story)

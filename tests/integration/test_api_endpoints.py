@@ -39,6 +39,8 @@ def test_an_endpoint_is_shown_with_all_its_fields_and_their_older_names(api: Api
         "retrySchedule": [5, 0.5],
         "version": 2,
         "metadata": {"k": "v"},
+        "ordered": True,
+        "onExhausted": "skip",
     }
     endpoint = made(api, **given)
     assert endpoint == {
@@ -57,6 +59,8 @@ def test_an_endpoint_is_shown_with_all_its_fields_and_their_older_names(api: Api
         "createdAt": endpoint["createdAt"],
         "updatedAt": endpoint["createdAt"],
         "metadata": {"k": "v"},
+        "ordered": True,
+        "onExhausted": "skip",
     }
     assert api.ok("GET", f"{ENDPOINTS}/u") == endpoint
 

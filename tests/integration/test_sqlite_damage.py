@@ -10,7 +10,7 @@ import pytest
 
 from hookwright.clock import SystemClock
 from hookwright.domain.deliveries import Key, State
-from hookwright.domain.endpoints import Endpoint
+from hookwright.domain.endpoints import Endpoint, Options
 from hookwright.domain.messages import fan_out
 from hookwright.errors import Unreadable
 from hookwright.store.deliveries import SET_ASIDE_MS, CancelDeliveries, ClaimDue, ClaimedRows
@@ -63,8 +63,8 @@ def check(folder: Path, story: Callable[[World, Damage], Awaitable[None]]) -> No
     asyncio.run(run())
 
 
-async def claim(world: World, endpoint: Endpoint) -> ClaimedRows:
-    return await world.store.write(ClaimDue(endpoint=endpoint.id, owner=OWNER, now=world.now, limit=10, most_bytes=2**20))
+async def claim(world: World, endpoint: Endpoint, *, ordered: bool = False) -> ClaimedRows:
+    return await world.store.write(ClaimDue(endpoint=endpoint.id, owner=OWNER, now=world.now, limit=10, most_bytes=2**20, ordered=ordered))
 
 
 @pytest.mark.parametrize("problem", DAMAGED_DELIVERIES)
@@ -186,3 +186,21 @@ def test_what_is_held_for_a_damaged_endpoint_is_sent_once_it_is_mended_and_nobod
                 assert {await recorder.sent.get(), await recorder.sent.get()} == {b"0", b"1"}
 
     asyncio.run(run())
+
+
+def test_at_an_ordered_endpoint_one_that_cannot_be_read_holds_up_those_behind_it(tmp_path: Path) -> None:
+    async def story(world: World, damage: Damage) -> None:
+        endpoint = await world.endpoint(options=Options(ordered=True))
+        first, bad, last = [await world.message(endpoint, channels=("c",)) for _ in range(3)]
+        damage("update messages set channels = '[' where id = :message", message=bad.id)
+        rows = await claim(world, endpoint, ordered=True)
+        assert [one.message for one in rows.claimed] == [first]
+        await world.settle(first, endpoint, rows.claimed[0].delivery, State.SUCCESS)
+        rows = await claim(world, endpoint, ordered=True)
+        assert (rows.claimed, [aside.key.message for aside in rows.set_aside]) == ((), [bad.id])
+        assert await claim(world, endpoint, ordered=True) == ClaimedRows((), world.now + SET_ASIDE_MS)
+        damage("update messages set channels = '[\"c\"]' where id = :message", message=bad.id)
+        world.now += SET_ASIDE_MS
+        assert [one.message for one in (await claim(world, endpoint, ordered=True)).claimed] == [bad, last]
+
+    check(tmp_path, story)

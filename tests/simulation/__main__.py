@@ -1,4 +1,4 @@
-"""`python -m tests.simulation --seeds 1000` tells that many stories; `--seed N` tells one again."""
+"""`python -m tests.simulation --seeds 1000` tells that many stories; `--seed N` one again; `--ordered` those with ordered endpoints."""
 
 import argparse
 import logging
@@ -13,6 +13,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=1000, help="how many seeds")
     parser.add_argument("--first", type=int, default=0, help="the first of them")
     parser.add_argument("--seed", type=int, help="this one alone, with the engine's log")
+    parser.add_argument("--ordered", action="store_true", help="the stories in which endpoints are ordered")
     arguments = parser.parse_args()
     seeds = range(arguments.first, arguments.first + arguments.seeds)
     if arguments.seed is not None:
@@ -22,9 +23,10 @@ def main() -> int:
     began, requests = time.monotonic(), 0
     for done, seed in enumerate(seeds, start=1):
         try:
-            requests += simulate(seed)
+            requests += simulate(seed, ordered=arguments.ordered)
         except BaseException:
-            print(f"seed {seed} failed; replay it: python -m tests.simulation --seed {seed}", file=sys.stderr)
+            again = f"--seed {seed}{' --ordered' * arguments.ordered}"
+            print(f"seed {seed} failed; replay it: python -m tests.simulation {again}", file=sys.stderr)
             raise
         if done % 50 == 0 or done == len(seeds):
             print(f"{done}/{len(seeds)} seeds, {requests} requests, {time.monotonic() - began:.1f} s", flush=True)

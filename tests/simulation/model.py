@@ -12,6 +12,7 @@ import msgspec
 
 from hookwright.clock import Clock
 from hookwright.domain.deliveries import UNOWNED, Delivery, Key, State, Trigger
+from hookwright.domain.endpoints import Options
 from hookwright.domain.retries import RetryPolicy
 from hookwright.store.deliveries import CancelDeliveries, ClaimDue, Release, Resend, Settle, Settlement
 from hookwright.store.endpoints import CreateEndpoint, DeleteEndpoint, UpdateEndpoint
@@ -31,12 +32,14 @@ class Ended(msgspec.Struct, frozen=True):
 
 
 class Place(msgspec.Struct):
-    """An endpoint as committed; `since`: when (Unix ms) its state changed last."""
+    """An endpoint as committed; `since`: when (Unix ms) its state changed last. `order`: its deliveries as they were committed."""
 
     id: str
     disabled: bool = False
     deleted: bool = False
     since: int = 0
+    options: Options = Options()
+    order: list[Key] = []
 
 
 class Model:
@@ -80,7 +83,9 @@ class Model:
             result = await handler(db, command)
             told = result
             if isinstance(command, ContinueTasks):  # its answer does not name the rows
-                rows = await db.all("select endpoint, message, round, due_at from deliveries where trigger = ?", (Trigger.RECOVER,))
+                rows = await db.all(
+                    "select endpoint, message, round, due_at from deliveries where trigger = ? order by position", (Trigger.RECOVER,)
+                )
                 told = [(Key(*row[:3]), row[3]) for row in rows]
             self._pending.append(lambda: note(command, told))
             return result
@@ -112,6 +117,7 @@ class Model:
     def _add(self, delivery: Delivery) -> None:
         self.check(delivery.key not in self.live and delivery.key not in self.ended, f"{delivery.key} exists twice")
         self.live[delivery.key] = delivery
+        self.places[delivery.key.endpoint].order.append(delivery.key)
 
     def _claimed(self, command: ClaimDue, result: Any) -> None:
         self.check(len(result.claimed) <= command.limit, "more was claimed than asked for")
@@ -141,15 +147,24 @@ class Model:
             self._change(row.key.endpoint, disabled=True)
         if settlement.state is State.PENDING:
             assert settlement.due_at is not None
-            self._check_schedule(settlement, attempts)
+            if attempts > len(self._retries.schedule):
+                paused = settlement.disable == "exhausted" and self._pauses(row)
+                self.check(paused, f"{row.key} goes on after all of its attempts")
+            else:
+                self._check_schedule(settlement, attempts)
             self.live[row.key] = msgspec.structs.replace(row, owner=UNOWNED, attempts=attempts, due_at=settlement.due_at)
             return
         if settlement.state is State.FAIL:
             full = 1 if row.trigger is Trigger.RESEND else len(self._retries.schedule) + 1
             self.check(attempts == full, f"P2: {row.key} was given up after {attempts} of {full} attempts")
+            self.check(not self._pauses(row), f"FIFO: {row.key} was given up, and its endpoint goes on")
         if settlement.state is State.CANCELED:
             self.check(row.key.message in self.expunged, f"P2: {row.key} was canceled, but its content is there")
         self._end(row.key, settlement.state, attempts)
+
+    def _pauses(self, row: Delivery) -> bool:
+        options = self.places[row.key.endpoint].options
+        return options.ordered and options.on_exhausted == "pause" and row.trigger is not Trigger.RESEND
 
     def _check_schedule(self, settlement: Settlement, attempts: int) -> None:
         assert settlement.due_at is not None
@@ -219,6 +234,7 @@ class Model:
 
     def _endpoint(self, _: CreateEndpoint | UpdateEndpoint, endpoint: Any) -> None:
         self._change(endpoint.id, disabled=endpoint.disabled)
+        self.places[endpoint.id].options = endpoint.options
 
     def _deleted(self, _: DeleteEndpoint, endpoint: Any) -> None:
         self._change(endpoint.id, deleted=True)
@@ -226,7 +242,7 @@ class Model:
     def _change(self, endpoint: str, *, disabled: bool | None = None, deleted: bool = False) -> None:
         place = self.places.setdefault(endpoint, Place(endpoint))
         disabled = place.disabled if disabled is None else disabled
-        self.places[endpoint] = Place(endpoint, disabled, place.deleted or deleted, self._clock.now())
+        self.places[endpoint] = Place(endpoint, disabled, place.deleted or deleted, self._clock.now(), place.options, place.order)
 
     # Checks
 
@@ -241,6 +257,17 @@ class Model:
         late = place.since < self._clock.now()  # within the millisecond of the change, an attempt counts as under way
         self.check(not (late and place.disabled), f"{place.id} was sent to after it was disabled")
         self.check(not (late and place.deleted), f"{place.id} was sent to after it was deleted")
+
+    def is_ordered(self, url: str) -> bool:
+        return self.places[url.rpartition("/")[2]].options.ordered
+
+    def check_order(self, url: str, message: str) -> None:
+        """What is sent to an ordered endpoint is the first that lives of what was committed for it. What ended this moment is not asked."""
+        order = self.places[url.rpartition("/")[2]].order
+        while order and order[0] not in self.live:
+            del order[0]
+        lives = any(key.message == message and key in self.live for key in order)
+        self.check(not lives or order[0].message == message, f"FIFO: {message} was sent before {order[0] if order else None}")
 
 
 def _pair(key: Key) -> tuple[str, str]:

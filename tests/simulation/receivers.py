@@ -75,11 +75,16 @@ class NodeSender:
     async def send(self, request: Request) -> Response | Failure:
         if self._node.dead:
             raise asyncio.CancelledError
+        ordered = self._model.is_ordered(request.url)
         if not self.zombie:
             self._model.check_may_send(request.url)
+            if ordered:
+                headers = {name.lower(): value for name, value in request.headers}
+                self._model.check_order(request.url, headers["webhook-id"])
         self._active.append(request.url)
         self._model.check(len(self._active) <= self._most, "more attempts under way than the bound")
-        self._model.check(self._active.count(request.url) <= self._most_per_endpoint, "more attempts at one endpoint than the bound")
+        most = 1 if ordered else self._most_per_endpoint
+        self._model.check(self._active.count(request.url) <= most, "more attempts at one endpoint than the bound")
         try:
             return await self._receivers.answer(request)
         finally:

@@ -12,7 +12,7 @@ import msgspec
 
 from hookwright.domain.applications import Application
 from hookwright.domain.deliveries import Key, State
-from hookwright.domain.endpoints import Endpoint, EndpointRecord, SealedSecret
+from hookwright.domain.endpoints import Endpoint, EndpointRecord, Options, SealedSecret
 from hookwright.domain.messages import Content
 from hookwright.domain.tasks import Kind, Selection
 from hookwright.engine.ingest import NewMessage
@@ -30,12 +30,16 @@ from tests.simulation.world import LARGEST_BODY, World
 APPLICATIONS = {"app_a": ("org_a", ("ep_a1", "ep_a2", "ep_a3")), "app_b": ("org_b", ("ep_b1", "ep_b2"))}
 URLS = [f"http://receiver/{endpoint}" for _, endpoints in APPLICATIONS.values() for endpoint in endpoints]
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+PAUSES, SKIPS = Options(ordered=True), Options(ordered=True, on_exhausted="skip")
+ORDERED = {"ep_a1": PAUSES, "ep_b1": PAUSES, "ep_b2": SKIPS}
 STEPS = 40
 QUIET_SECONDS = 300
 
 
 class Scenario:
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, options: dict[str, Options]) -> None:
+        """`options` of some endpoints."""
+        self._options = options
         self._world, self._rand, self._model = world, world.rand, world.model
         self._tokens = 0
         self.acknowledged: dict[str, str] = {}
@@ -100,8 +104,9 @@ class Scenario:
             await services.changes.apply(CreateApplication(application=application), application=app)
             for ident in endpoints:
                 endpoint = Endpoint(
-                    id=ident, application=app, organization=organization, url=f"http://receiver/{ident}", created_at=START, updated_at=START
-                )
+                    id=ident, application=app, organization=organization, url=f"http://receiver/{ident}", created_at=START,
+                    updated_at=START, options=self._options.get(ident, Options()),
+                )  # fmt: skip
                 secret = SealedSecret(services.secrets.seal_secret(ident, SECRET), START)
                 await services.changes.apply(CreateEndpoint(record=EndpointRecord(endpoint, (secret,)), most=10), application=app)
 
@@ -275,20 +280,20 @@ def memory_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
-def simulate(seed: int) -> int:
-    """One whole story; how many requests were sent in it. Raises Violation."""
+def simulate(seed: int, *, ordered: bool = False) -> int:
+    """One whole story, in which some endpoints are ordered or none is; how many requests were sent in it. Raises Violation."""
     loop = VirtualLoop()
     try:
         with memory_folder() as folder:
-            return loop.run_until_complete(_simulate(loop, seed, folder / "store.db"))
+            return loop.run_until_complete(_simulate(loop, seed, folder / "store.db", ORDERED if ordered else {}))
     finally:
         loop.close()
 
 
-async def _simulate(loop: VirtualLoop, seed: int, path: Path) -> int:
+async def _simulate(loop: VirtualLoop, seed: int, path: Path, options: dict[str, Options]) -> int:
     world = World(loop, seed, path, URLS)
     with world.model.watching():
-        story = asyncio.ensure_future(Scenario(world).run())
+        story = asyncio.ensure_future(Scenario(world, options).run())
         try:
             await asyncio.wait([story, world.broken], return_when=asyncio.FIRST_COMPLETED)
             if world.broken.done():

@@ -11,8 +11,12 @@ from typing import Any
 import apsw
 import pytest
 
+from hookwright.domain.deliveries import State
+from hookwright.engine.executor import Tried
+from hookwright.engine.lanes import Lane
+from hookwright.engine.order import Order
 from hookwright.store.deliveries import Resend
-from hookwright.stores.sql import deliveries
+from hookwright.stores.sql import deliveries, positions
 from hookwright.stores.sql.db import Db
 from hookwright.stores.sql.items import answer
 from hookwright.stores.sql.registry import WRITERS
@@ -39,15 +43,21 @@ def test_every_promise_holds_whatever_fails(tenth: int) -> None:
         simulate(seed)
 
 
+@pytest.mark.parametrize("tenth", range(10))
+def test_ordered_endpoints_see_their_messages_in_the_order_of_commits_whatever_fails(tenth: int) -> None:
+    for seed in range(tenth * SEEDS // 10, (tenth + 1) * SEEDS // 10):
+        simulate(seed, ordered=True)
+
+
 def test_a_seed_tells_the_same_story_again() -> None:
     assert simulate(7) == simulate(7)
 
 
-def _found() -> str:
+def _found(*, ordered: bool = False) -> str:
     """What the simulation says of the code as it is now."""
     for seed in range(PATIENCE):
         try:
-            simulate(seed)
+            simulate(seed, ordered=ordered)
         except Violation as violation:
             return str(violation)
     raise AssertionError(f"{PATIENCE} seeds did not find the planted bug")
@@ -107,6 +117,32 @@ def test_a_conflict_with_what_is_not_kept_is_found(monkeypatch: pytest.MonkeyPat
 def test_rows_that_are_not_taken_over_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nodes.SQL, "take_over", "update deliveries set owner = 0 where owner = -1 and ?")
     assert "P3" in _found()
+
+
+def test_a_message_that_is_sent_before_the_one_before_it_is_settled_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def tried(self: Order, lane: Lane, tried: Tried | None) -> None:
+        if tried is None or tried.settlement.state is State.PENDING:
+            self._clear(lane)
+
+    monkeypatch.setattr(Order, "tried", tried)
+    assert "FIFO" in _found(ordered=True)
+
+
+def test_messages_that_do_not_go_back_with_the_one_before_them_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def tried(self: Order, lane: Lane, tried: Tried | None) -> None:
+        if tried is not None:
+            lane.in_flight += 1
+            self._unsettled[tried.settlement.key] = lane
+
+    monkeypatch.setattr(Order, "tried", tried)
+    assert "FIFO" in _found(ordered=True)
+
+
+def test_a_claim_by_time_and_not_by_place_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    planted = positions.SQL.rows.replace("order by d.position", "order by d.due_at")
+    assert planted != positions.SQL.rows
+    monkeypatch.setattr(positions.SQL, "rows", planted)
+    assert "FIFO" in _found(ordered=True)
 
 
 def test_asyncio_is_left_as_it_was() -> None:

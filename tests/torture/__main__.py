@@ -16,6 +16,7 @@ from tests.torture.clocks import jump
 from tests.torture.harm import fill_disk, kill, pause, small_disk, terminate
 from tests.torture.networks import break_network
 from tests.torture.nodes import kill_nodes
+from tests.torture.ordered import keep_order
 from tests.torture.outages import stop_database
 from tests.torture.power import cut_power
 from tests.torture.verdict import Plan, Progress, Verdict
@@ -37,6 +38,7 @@ HARMS = {
     "pause": Harm(pause, 5, 5_000, 400),
     "disk": Harm(fill_disk, 3, 5_000, 400),
     "nodes": Harm(kill_nodes, 50, 100_000),
+    "ordered": Harm(keep_order, 20, 20_000, 200),
     "zombie": Harm(freeze, 10, 12_000, 200),
     "outage": Harm(stop_database, 20, 30_000, 200),
     "network": Harm(break_network, 20, 20_000, 200),

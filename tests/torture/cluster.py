@@ -30,7 +30,11 @@ class ClusterSite:
 
     server_type: type[ServerProcess] = ServerProcess
 
-    def __init__(self, folder: Path, *, lease: float = LEASE, reach: Callable[[int], Sequence[int]] | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, lease: float = LEASE, reach: Callable[[int], Sequence[int]] | None = None,
+        settings: dict[str, str] | None = None,
+    ) -> None:  # fmt: skip
+        self._settings = settings or {}
         self.folder, self.lease, self.patience = folder, lease, lease + 2
         self.servers: list[ServerProcess] = []
         self.deaths: dict[int, float] = {}
@@ -42,6 +46,7 @@ class ClusterSite:
         self.postgres.execute(*(f"create role {name} superuser login" for name in NODES), f"create database {DATABASE}")
         self.evidence = Evidence(self.postgres.url(DATABASE))
         environment = LOGGED | {"HOOKWRIGHT_ENCRYPTION_KEYS": format_keys(generate_keys(os.urandom)), "HOOKWRIGHT_LEASE": str(self.lease)}
+        environment |= self._settings
         ports = self._reach(self.postgres.port) if self._reach else [self.postgres.port] * len(NODES)
         for name, port in zip(NODES, ports, strict=True):
             (folder := self.folder / name).mkdir()

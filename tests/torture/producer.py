@@ -2,7 +2,7 @@
 
 Where there are several servers, each connection has one, and asks the next when that one fails it.
 
-Reads a `Work` as JSON from standard input. For each acknowledged message a line `number message-id began answered` is
+Reads a `Work` as JSON from standard input. For each acknowledged message a line `number message-id began answered asked` is
 appended to the ledger, for each other request a line `status began answered` to the refusals: Unix seconds of that
 request, and status 0 where there was no answer. At the end `Summary` is printed as JSON.
 """
@@ -73,6 +73,7 @@ class Producer:
     async def _acknowledged(self, caller: "_Caller", number: int) -> None:
         """Ask until message `number` is acknowledged."""
         request = post(self.work.path, self.work.token, request_body(self.work.seed, number), f"torture-{self.work.seed}-{number}")
+        asked = time.time()
         while True:
             began = time.time()
             try:
@@ -82,13 +83,13 @@ class Producer:
                 self._refused(began, None)
             else:
                 if answered.status == 202:
-                    return self._note(number, began, answered)
+                    return self._note(number, asked, began, answered)
                 self._refused(began, answered)
             caller.next()
             await asyncio.sleep(PAUSE_SECONDS)
 
-    def _note(self, number: int, began: float, answered: Answered) -> None:
-        self.ledger.write(f"{number} {msgspec.json.decode(answered.body, type=_Id).id} {began:.4f} {time.time():.4f}\n")
+    def _note(self, number: int, asked: float, began: float, answered: Answered) -> None:
+        self.ledger.write(f"{number} {msgspec.json.decode(answered.body, type=_Id).id} {began:.4f} {time.time():.4f} {asked:.4f}\n")
         self.ledger.flush()
         self.summary.acknowledged += 1
 

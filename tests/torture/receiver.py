@@ -29,12 +29,15 @@ Place = tuple[int, int]
 
 
 class Arrival(msgspec.Struct):
-    """`status`: what was answered, 0 for nothing or half an answer; `written`: the sender was there to take it."""
+    """`status`: what was answered, 0 for nothing or half an answer; `written`: the sender was there to take it; `beside`: another
+    request was open at the endpoint.
+    """
 
     webhook_id: str
     at: float
     status: int = 0
     written: bool = False
+    beside: bool = False
 
 
 class TortureReceiver:
@@ -105,7 +108,8 @@ class TortureReceiver:
             connection.reply(BAD)
             return
         place = (endpoint, number)
-        arrival = Arrival(request.headers[b"webhook-id"].decode(), request.at)
+        beside = any(other == endpoint for other, _ in self.open)
+        arrival = Arrival(request.headers[b"webhook-id"].decode(), request.at, beside=beside)
         self.arrivals.setdefault(place, []).append(arrival)
         self.open.add(place)
         if self._chance.random() < 0.1:

@@ -38,8 +38,8 @@ class FileSite:
 
     patience = 40.0
 
-    def __init__(self, folder: Path) -> None:
-        self.server = ServerProcess(folder, free_port(), **LOGGED)
+    def __init__(self, folder: Path, settings: dict[str, str] | None = None) -> None:
+        self.server = ServerProcess(folder, free_port(), **LOGGED | (settings or {}))
         self.servers = [self.server]
 
     def start(self) -> None:

@@ -8,6 +8,7 @@ from tests.torture.clocks import jump
 from tests.torture.harm import kill, pause, terminate
 from tests.torture.networks import break_network
 from tests.torture.nodes import kill_nodes
+from tests.torture.ordered import keep_order
 from tests.torture.outages import stop_database
 from tests.torture.power import cut_power
 from tests.torture.verdict import Plan, Verdict
@@ -63,4 +64,9 @@ def test_a_network_that_breaks_and_swallows_what_is_said_to_the_database_loses_n
 
 def test_clocks_that_jump_by_hours_lose_nothing_and_repeat_nothing(tmp_path: Path) -> None:
     verdict = jump(tmp_path, Plan(seed=9, messages=400, rate=150, times=4, timed=False), print)
+    assert _broken(verdict) == []
+
+
+def test_ordered_endpoints_keep_their_order_while_receivers_fail_and_servers_are_killed(tmp_path: Path) -> None:
+    verdict = keep_order(tmp_path, Plan(seed=10, messages=400, rate=100, times=3, timed=False), print)
     assert _broken(verdict) == []

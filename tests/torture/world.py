@@ -10,8 +10,9 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
@@ -31,11 +32,14 @@ S = TypeVar("S", bound=Site)
 
 
 class Acknowledged(NamedTuple):
-    """Unix seconds: `began` is when the request was made that was answered 202, `answered` when it was."""
+    """Unix seconds: `began` is when the request was made that was answered 202, `answered` when it was; `asked`: when the first request
+    for this message was made.
+    """
 
     ident: str
     began: float
     answered: float
+    asked: float
 
 
 class Refused(NamedTuple):
@@ -47,8 +51,11 @@ class Refused(NamedTuple):
 
 
 class World(Generic[S]):
-    def __init__(self, site: S, plan: Plan, *, connections: int = 32, any_time: bool = False) -> None:
-        """`any_time`: signatures are good whatever the time is that they name."""
+    def __init__(
+        self, site: S, plan: Plan, *, connections: int = 32, any_time: bool = False, endpoint: Mapping[str, Any] = MappingProxyType({})
+    ) -> None:
+        """`any_time`: signatures are good whatever the time is that they name. `endpoint`: more about every endpoint."""
+        self._more = dict(endpoint)
         self.site, self.plan = site, plan
         self.receiver = TortureReceiver(plan.seed, any_time=any_time)
         self.explained: Counter[Place] = Counter()
@@ -71,7 +78,7 @@ class World(Generic[S]):
                 self._create("/api/v1/event-type", {"name": kind, "description": kind})
             secrets = []
             for place, wanted in enumerate(ENDPOINTS):
-                made = self._create(f"{self._path}/endpoint", {"url": self.receiver.url(place), "filterTypes": wanted})
+                made = self._create(f"{self._path}/endpoint", {"url": self.receiver.url(place), "filterTypes": wanted} | self._more)
                 self._endpoints[made["id"]] = place
                 secrets.append(self._call("GET", f"{self._path}/endpoint/{made['id']}/secret")["key"])
             self.receiver.trust(secrets)
@@ -123,7 +130,7 @@ class World(Generic[S]):
 
     def ledger(self) -> dict[int, Acknowledged]:
         """Acknowledged messages, by number."""
-        return {int(number): Acknowledged(ident, float(began), float(answered)) for number, ident, began, answered in _lines(self._ledger)}
+        return {int(number): Acknowledged(ident, *map(float, times)) for number, ident, *times in _lines(self._ledger)}
 
     def refusals(self) -> list[Refused]:
         """Every request that was not acknowledged."""

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from hookwright.domain.decisions import DELIVERED, Decision, GiveUp, RetryAt, decide, is_last, seconds_to_wait
+from hookwright.domain.decisions import DELIVERED, Decision, GiveUp, Pause, RetryAt, decide, is_last, seconds_to_wait
 from hookwright.domain.deliveries import Trigger
 from hookwright.domain.retries import RetryPolicy
 
@@ -36,6 +36,14 @@ def test_410_on_the_last_attempt_disables_too() -> None:
 
 def test_the_last_failure_gives_up() -> None:
     assert of(500, attempts=3) == GiveUp()
+
+
+def test_where_nothing_may_overtake_it_a_delivery_is_not_given_up_by_the_schedule() -> None:
+    assert of(500, pauses=True) == of(500)
+    for trigger in (Trigger.SCHEDULED, Trigger.RECOVER):
+        assert of(500, attempts=3, trigger=trigger, pauses=True) == Pause(NOW + 10_000)
+        assert of(410, attempts=4, trigger=trigger, pauses=True) == Pause(NOW + 10_000)
+    assert of(500, trigger=Trigger.RESEND, pauses=True) == GiveUp()
 
 
 def test_a_recover_follows_the_schedule() -> None:

@@ -104,6 +104,15 @@ def test_a_lane_never_has_more_slots_than_it_may() -> None:
     assert made.slots == 2
 
 
+def test_an_ordered_lane_has_one_slot_however_quick_its_answers_are_and_queues_some() -> None:
+    made = Lane("a", 64)
+    made.set_ordered(True, 64)
+    made.learn(0.1)
+    assert (made.slots, made.depth) == (1, QUEUED_PER_SLOT)
+    made.set_ordered(False, 64)
+    assert made.slots == FIRST_SLOTS
+
+
 def test_a_lane_may_queue_in_proportion_to_its_slots_and_next_to_nothing_when_it_is_slow() -> None:
     made = Lane("a", 64)
     made.learn(0.1)

@@ -162,7 +162,10 @@ def test_what_attempts_came_to_is_written_after_an_outage_of_two_lines(
     written: list[Settlement] = []
 
     async def story() -> None:
-        settler = Settler(cast(Any, database), on_settled=written.append, on_given=lambda *_: None, on_unwritable=written.append)
+        settler = Settler(
+            cast(Any, database), on_settled=written.append, on_given=lambda *_: None, on_refused=written.append,
+            on_unwritable=written.append,
+        )  # fmt: skip
         key = Key("msg", "ep", 0)
         settler.settle(Settlement(key=key, fence=Fence(1, 0), attempt=None, state=State.SUCCESS, created_at=0, now=0))
         await asyncio.sleep(60)

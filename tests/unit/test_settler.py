@@ -28,13 +28,21 @@ def settlement(message: str) -> Settlement:
     return Settlement(key=Key("ep_1", message), fence=Fence(1, 0), attempt=None, state=State.SUCCESS, created_at=0, now=0)
 
 
+def nobody(*_: Any) -> None:
+    pass
+
+
+def made(store: Any) -> settler.Settler:
+    return settler.Settler(store, on_settled=nobody, on_given=nobody, on_refused=nobody, on_unwritable=nobody)
+
+
 def said(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, lost: int, settlements: int) -> list[str]:
     """Lines of the log that speak of attempts that were not applied."""
     monkeypatch.setattr(settler, "PAUSE_SECONDS", 0)
 
     async def story() -> None:
         store: Any = Refusing(lost)
-        one = settler.Settler(store, on_settled=lambda _: None, on_given=lambda *_: None, on_unwritable=lambda _: None)
+        one = made(store)
         for number in range(settlements):
             one.settle(settlement(f"msg_{number}"))
         await one.drain()
@@ -77,7 +85,7 @@ def commands(settlements: int) -> list[int]:
     store: Any = Counting()
 
     async def story() -> None:
-        one = settler.Settler(store, on_settled=lambda _: None, on_given=lambda *_: None, on_unwritable=lambda _: None)
+        one = made(store)
         for number in range(settlements):
             one.settle(settlement(f"msg_{number}"))
             for _ in range(3):  # turns of the loop, in which the first could be written alone
@@ -91,6 +99,19 @@ def commands(settlements: int) -> list[int]:
 def test_attempts_that_end_at_about_the_same_time_are_written_together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settler, "COMPANY_SECONDS", 0.5)
     assert commands(3) == [3]
+
+
+def test_what_somebody_waits_for_does_not_wait_for_company(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settler, "COMPANY_SECONDS", 3600.0)
+    store: Any = Counting()
+
+    async def story() -> None:
+        one = made(store)
+        one.settle(settlement("msg_1"), hurry=True)
+        await one.drain()
+
+    asyncio.run(asyncio.wait_for(story(), 60))
+    assert store.commands == [1]
 
 
 def test_nobody_waits_for_company_where_there_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,6 +78,7 @@ RetrySchedule = Annotated[
     ),
 ]
 Description = Annotated[str, Field(max_length=MAX_DESCRIPTION)]
+OnExhausted = Literal["pause", "skip"]
 Uid = Annotated[Name, AfterValidator(_not_an_id), Field(examples=["unique-identifier"], json_schema_extra={"not": {"pattern": "^ep_"}})]
 Filter = Annotated[
     dict[str, Any] | None,
@@ -87,7 +88,7 @@ Filter = Annotated[
 
 
 class EndpointUpdate(Input):
-    """All of an endpoint but its secrets and headers: what is left out goes back to its default."""
+    """All of an endpoint but its secrets and headers: what is left out goes back to its default, but for its order."""
 
     url: str = Field("", examples=["https://example.com/webhook/"], description="Needed, but for a poller")
     description: Description = ""
@@ -108,6 +109,10 @@ class EndpointUpdate(Input):
     )
     challenge_method: ChallengeMethod = Field("GET", description="How a challenge is brought")
     retry_schedule: RetrySchedule | None = None
+    ordered: bool = Field(False, description="One message at a time, in the order of acceptance: one that fails holds up the others")
+    on_exhausted: OnExhausted = Field(
+        "pause", description="What an ordered endpoint does with a message that cannot be delivered: it is disabled, or goes on without it"
+    )
 
 
 class EndpointIn(EndpointUpdate):
@@ -134,6 +139,8 @@ class EndpointPatch(Input):
     verification: Verification = "none"
     challenge_method: ChallengeMethod = "GET"
     retry_schedule: RetrySchedule | None = None
+    ordered: bool = False
+    on_exhausted: OnExhausted = "pause"
 
 
 class Target(Output):
@@ -159,12 +166,14 @@ class Target(Output):
 
 
 class EndpointOut(Target):
-    """`verification`, `challengeMethod`, `verified`: of endpoints that ask for one."""
+    """`verification`, `challengeMethod`, `verified`: of endpoints that ask for one. `ordered`, `onExhausted`: of those that are."""
 
     metadata: dict[str, str]
     verification: Verification = Field("none", exclude_if=lambda asked: asked == "none")
     challenge_method: ChallengeMethod | None = Field(None, exclude_if=lambda method: method is None)
     verified: bool | None = Field(None, exclude_if=lambda verified: verified is None)
+    ordered: bool = Field(False, exclude_if=lambda ordered: not ordered)
+    on_exhausted: OnExhausted | None = Field(None, exclude_if=lambda policy: policy is None)
 
 
 class MessageEndpointOut(Target):
@@ -228,6 +237,8 @@ def show(endpoint: Endpoint) -> EndpointOut:
     if endpoint.options.verification != "none":
         shown.verification, shown.verified = endpoint.options.verification, endpoint.verified
         shown.challenge_method = endpoint.options.challenge_method if endpoint.options.verification == "challenge" else None
+    if endpoint.options.ordered:
+        shown.ordered, shown.on_exhausted = True, endpoint.options.on_exhausted
     return shown
 
 

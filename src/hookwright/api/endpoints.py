@@ -48,6 +48,7 @@ PATH = "/app/{app_id}/endpoint/{endpoint_id}"
 HOUR = 3_600_000
 DEFAULT_STATS_HOURS = 28 * 24
 _OPTIONS = frozenset(Options.__struct_fields__)
+_LEFT = frozenset({"ordered", "on_exhausted"})
 EndpointId = Annotated[str, Path(description="The endpoint's id or uid", examples=["unique-endpoint-identifier"])]
 Pack = Callable[[Endpoint], bytes]
 
@@ -79,7 +80,8 @@ async def receiver_for(services: Services, application: str, ref: str) -> Endpoi
 def settings_of(body: Input, url: str | None, *, unset: bool) -> dict[str, Any]:
     """The fields of an Endpoint that the body names; with `unset` also those that it leaves to their default.
 
-    `options` among them is a mapping of those of its Options.
+    `options` among them is a mapping of those of its Options. Who does not name its order leaves it: an SDK, which does not know of it,
+    must not end it.
     """
     given = body.model_dump(exclude_unset=not unset, exclude={"url", "disabled", "secret", "headers", "type"})
     for field in ("event_types", "channels"):
@@ -87,7 +89,8 @@ def settings_of(body: Input, url: str | None, *, unset: bool) -> dict[str, Any]:
             given[field] = frozenset(given[field])
     if given.get("retry_schedule") is not None:
         given["retry_schedule"] = tuple(given["retry_schedule"])
-    given["options"] = {name: given.pop(name) for name in _OPTIONS & given.keys()}
+    options = {name: given.pop(name) for name in _OPTIONS & given.keys()}
+    given["options"] = {name: value for name, value in options.items() if name not in _LEFT or name in body.model_fields_set}
     return given if url is None else given | {"url": url}
 
 

@@ -5,6 +5,7 @@
 | 2xx | delivered |
 | 410 | the endpoint is disabled; the delivery goes on by the schedule and is held |
 | anything else, or no answer | retry by the schedule, never before a Retry-After; given up when the schedule is over |
+| the last of these, where nothing may overtake the delivery | it is kept; the endpoint is disabled until somebody enables it |
 
 A redirect is "anything else": it is never followed. A resend is one attempt: its failure is final for that round.
 Source: Standard Webhooks 1.0.0, "Delivery"; RFC 9110 section 10.2.3 for Retry-After.
@@ -19,6 +20,8 @@ from hookwright.domain.deliveries import Trigger
 from hookwright.domain.retries import RetryPolicy
 
 GONE = 410
+LEAST_PAUSE = 5.0
+"""Seconds, where the schedule has no step."""
 
 
 class Delivered(msgspec.Struct, frozen=True):
@@ -36,14 +39,25 @@ class GiveUp(msgspec.Struct, frozen=True):
     disable: bool = False
 
 
-Decision = Delivered | RetryAt | GiveUp
+class Pause(msgspec.Struct, frozen=True):
+    """The endpoint is disabled and the delivery kept: what is behind it may not go on without it. `due_at` is Unix ms: not before, should
+    somebody enable it, or have changed it meanwhile.
+    """
+
+    due_at: int
+
+
+Decision = Delivered | RetryAt | GiveUp | Pause
 DELIVERED = Delivered()
 
 
 def decide(
-    *, status: int, retry_after: str | None, trigger: Trigger, attempts: int, policy: RetryPolicy, now: int, rand: float
-) -> Decision:
-    """`status` is 0 when there was no answer; `attempts` counts this one; `now` is Unix ms, `rand` in [0, 1)."""
+    *, status: int, retry_after: str | None, trigger: Trigger, attempts: int, policy: RetryPolicy, now: int, rand: float,
+    pauses: bool = False,
+) -> Decision:  # fmt: skip
+    """`status` is 0 when there was no answer; `attempts` counts this one; `now` is Unix ms, `rand` in [0, 1). `pauses`: a delivery that
+    is given up would be overtaken; a resend, which a person watches, is given up all the same.
+    """
     if 200 <= status < 300:
         return DELIVERED
     disable = status == GONE
@@ -52,7 +66,7 @@ def decide(
     asked = seconds_to_wait(retry_after, now) if retry_after else None
     delay = policy.delay(attempts, rand, asked)
     if delay is None:
-        return GiveUp(disable)
+        return Pause(now + round(1000 * (policy.delay(1, rand, asked) or LEAST_PAUSE))) if pauses else GiveUp(disable)
     return RetryAt(now + round(delay * 1000), disable)
 
 

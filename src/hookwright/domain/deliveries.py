@@ -13,6 +13,7 @@ State of a delivery, and what moves it:
     sending  -- failed, schedule goes on -------------> pending      with a later due_at
     sending  -- 410, schedule goes on ----------------> pending      and held: the endpoint is disabled with it
     sending  -- failed or 410, schedule is over ------> fail
+    sending  -- the same, at an ordered endpoint -----> pending      and held: the endpoint is disabled with it, unless it skips
     pending, or sending and not on the wire yet -- its message is canceled --> canceled
     pending  -- its body goes, past its retention ----> canceled
     sending  -- claimed without its body -------------> canceled     no attempt is made
@@ -68,7 +69,9 @@ class Fence(msgspec.Struct, frozen=True):
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
-    """A live delivery. Times are Unix ms; `created_at` is the message's."""
+    """A live delivery. Times are Unix ms; `created_at` is the message's. `ordered`, of one that is new: it is to get a place behind
+    those that its endpoint has.
+    """
 
     key: Key
     application: str
@@ -78,6 +81,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     due_at: int
     owner: int = UNOWNED
     created_at: int
+    ordered: bool = False
 
     @property
     def fence(self) -> Fence:

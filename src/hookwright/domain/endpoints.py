@@ -28,6 +28,10 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     challenge_method: ChallengeMethod = "GET"
     consent: Consent | None = None
 
+    ordered: bool = False
+    """Messages arrive in the order of their commits, one at a time: the first that waits holds up the others."""
+    on_exhausted: Literal["pause", "skip"] = "pause"
+    """What an ordered endpoint does when the schedule of its first message is over: it is disabled, or goes on without that."""
     filter: dict[str, Any] | None = None
     """Which payloads it wants: see `filters`. None for all."""
     format: Format = "json"
@@ -80,8 +84,13 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def direct(self) -> bool:
-        """Whether a message may go there at once: enabled, and nobody has to count."""
-        return self.disabled_reason is None and self.throttle_rate is None
+        """Whether a message may go there at once: enabled, nobody has to count, and nothing goes before it."""
+        return self.disabled_reason is None and self.throttle_rate is None and not self.options.ordered
+
+    @property
+    def pauses(self) -> bool:
+        """Whether it stops rather than go on without a message that cannot be delivered."""
+        return self.options.ordered and self.options.on_exhausted == "pause"
 
 
 def held_until_verified(endpoint: Endpoint) -> Endpoint:

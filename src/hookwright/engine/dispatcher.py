@@ -26,7 +26,8 @@ from hookwright.engine.herald import Held
 from hookwright.engine.jobs import Job, from_claim
 from hookwright.engine.lanes import Lane, Turns
 from hookwright.engine.ongoing import Ongoing
-from hookwright.engine.paces import SECOND_US, Paces
+from hookwright.engine.order import HELD_MS, WAIT_MS, Order, is_drained, part
+from hookwright.engine.paces import Paces, turns_of
 from hookwright.engine.room import Room
 from hookwright.engine.settler import Settler
 from hookwright.engine.tenants import Tenants
@@ -34,7 +35,6 @@ from hookwright.engine.timers import Timers
 from hookwright.errors import Busy, EgressUnavailable, HookwrightError, StoreUnavailable
 from hookwright.store import Store
 from hookwright.store.deliveries import ClaimedRows, DueEndpoints, Settlement
-from hookwright.store.health import Turn
 
 log = logging.getLogger(__name__)
 LOOK = 1_000
@@ -55,7 +55,10 @@ class Dispatcher:
         self.owner = owner
         self._leased_until = math.inf
         self._store, self._directory, self._executor, self._clock, self._bounds = store, directory, executor, clock, bounds
-        self._settler = Settler(store, on_settled=self._settled, on_given=self.wake, on_unwritable=self._unwritable)
+        self._order = Order(self._clear, self.wake, self._after)
+        self._settler = Settler(
+            store, on_settled=self._settled, on_given=self.wake, on_refused=self._order.refused, on_unwritable=self._unwritable
+        )
         self._lanes: dict[str, Lane] = {}
         self._tenants = Tenants(bounds.attempts)
         self._turns = Turns(self._tenants.may_begin)
@@ -115,7 +118,7 @@ class Dispatcher:
             self._feeder.starve(lane)
             self._feeder.feed()
         else:
-            self._timers.set(lane, due_at)
+            self._timers.set(lane, min(due_at, self._clock.now() + WAIT_MS) if lane.ordered else due_at)
 
     def leave(self, endpoint: str, due_at: int) -> None:
         """As `wake`, of a fresh row that found no room here: others may have some."""
@@ -140,6 +143,7 @@ class Dispatcher:
     def message_expunged(self, message: str) -> None:
         """Its body must not be sent any more; the store has ended its rows."""
         self.take_out(message)
+        self._order.look(self._lanes.values())
 
     def take_out(self, message: str) -> list[Held]:
         """What is queued here of a message and not being sent yet: now the caller's, to be ended or put back."""
@@ -149,12 +153,15 @@ class Dispatcher:
             self._drop(job)
             if job.probe:
                 self._healths.probe_not_made(lane.endpoint, self.owner)
+        for lane in {lane for lane, _ in taken if lane.ordered}:
+            self._clear(lane)  # what is behind it waits for what becomes of it
         self._feeder.feed()
         return [(job.delivery.key, job.delivery.fence) for _, job in taken]
 
     def put_back(self, taken: Sequence[Held]) -> None:
         """What was taken out is to be sent after all, if it was not ended."""
         self._settler.give_back([(key, fence, 0) for key, fence in taken])
+        self._order.look(self._lanes.values())
 
     def lease(self, until: float) -> None:
         """This process is a node until then (by `clock.elapsed`); after it it claims and sends nothing: others may by then."""
@@ -193,7 +200,7 @@ class Dispatcher:
         page = await self._store.read(DueEndpoints(after=after, limit=LOOK))
         due_by = self._clock.now() - late_ms
         for due in page.due:
-            if due.due_at <= due_by:
+            if due.due_at <= due_by and not self._order.waits(self._lanes.get(due.endpoint)):
                 self.wake(due.endpoint, due.due_at)
         return page.after
 
@@ -291,9 +298,11 @@ class Dispatcher:
             self._tenants.end(job.delivery.organization)
             if job.late:
                 self._headroom.give()
+            if lane.ordered:
+                self._order.tried(lane, tried)
             if tried is not None:
                 self._drop(job)
-                self._settler.settle(tried.settlement)
+                self._settler.settle(tried.settlement, hurry=lane.ordered)
             else:
                 self._give_back([job], again_at)
         self._learn(job, tried)
@@ -336,11 +345,12 @@ class Dispatcher:
         if settlement.disable and settlement.attempt is not None:
             self._directory.forget(settlement.attempt.application)
             self.endpoint_changed(settlement.key.endpoint)
+        self._order.settled(settlement, counts=True)
         self._pump()
 
     def _unwritable(self, settlement: Settlement) -> None:
-        again_at = self._clock.now() + FAULT_PAUSE_MS
-        self._settler.give_back([(settlement.key, settlement.fence, again_at)])
+        self._order.settled(settlement, counts=False)
+        self._settler.give_back([(settlement.key, settlement.fence, self._clock.now() + FAULT_PAUSE_MS)])
 
     def _drop(self, job: Job) -> None:
         self._room.leave(job.size)
@@ -357,29 +367,23 @@ class Dispatcher:
     # What the feeder brings
 
     def prepare(self, lane: Lane, target: Target) -> None:
-        """Its rates, those of its application and of its recovery."""
-        endpoint, rate = target.endpoint, self._healths.rate(target.endpoint.id)
-        if endpoint.rate is not None:
-            rate = min(rate or math.inf, endpoint.rate)
-        turns: tuple[Turn, ...] = () if rate is None else (Turn(endpoint.id, round(SECOND_US / rate)),)
-        if target.application_rate is not None:
-            turns += (Turn(endpoint.application, round(SECOND_US / target.application_rate)),)
-        self._paces.set(lane, turns)
+        """Whether it is ordered; its rates, those of its application and of its recovery."""
+        lane.set_ordered(target.endpoint.options.ordered, self._bounds.per_endpoint)
+        self._paces.set(lane, turns_of(target, self._healths.rate(lane.endpoint)))
 
     def claimed(self, lane: Lane, rows: ClaimedRows, *, probe: bool = False, refused: bool = False) -> None:
-        for claimed in rows.claimed:
-            job = from_claim(claimed, probe=probe)
-            if refused:
-                self._settler.give_back([(job.delivery.key, job.delivery.fence, 0)])
-            elif not probe and job.delivery.attempts and not self._healths.may_retry(lane.endpoint):
-                self._settler.give_back([(job.delivery.key, job.delivery.fence, self._clock.now() + RETRY_PAUSE_MS)])
-            else:
-                self.admit(job)
+        fit, back = part(
+            lane, rows.claimed, lambda one: not refused and (probe or not one.attempts or self._healths.may_retry(lane.endpoint))
+        )
+        for claimed in fit:
+            self.admit(from_claim(claimed, probe=probe))
+        again_at = 0 if refused else self._clock.now() + RETRY_PAUSE_MS
+        self._settler.give_back([(one.delivery.key, one.delivery.fence, again_at) for one in back])
         for damaged in rows.set_aside:
             log.error("delivery %s cannot be read and is set aside for an hour: %s", damaged.key, damaged.problem)
-        if rows.next_due_at is not None:
-            self.wake(lane.endpoint, rows.next_due_at)
-        if not lane.queue and (rows.next_due_at is None or rows.next_due_at > self._clock.now()):
+        if rows.held or rows.next_due_at is not None:
+            self.wake(lane.endpoint, rows.next_due_at or self._clock.now() + HELD_MS)
+        if is_drained(lane, rows, self._clock.now()):
             self._healths.drained(lane.endpoint)
 
     def fed(self, lane: Lane) -> None:

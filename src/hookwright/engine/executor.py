@@ -11,8 +11,9 @@ import msgspec
 
 from hookwright.clock import Clock
 from hookwright.domain.attempts import EXPUNGED, Attempt
-from hookwright.domain.decisions import DELIVERED, Decision, Delivered, GiveUp, RetryAt, decide, is_last, seconds_to_wait
+from hookwright.domain.decisions import DELIVERED, Decision, Delivered, GiveUp, Pause, RetryAt, decide, is_last, seconds_to_wait
 from hookwright.domain.deliveries import State
+from hookwright.domain.endpoints import DisabledReason, Endpoint
 from hookwright.domain.formats import Event
 from hookwright.domain.health import Sign, sign_of
 from hookwright.domain.messages import Content
@@ -90,7 +91,7 @@ class Executor:
         if outgoing is None or not may_send():
             return None
         if isinstance(outgoing, Unsent):
-            return Tried(self._settle(job, target.endpoint.url, retries, outgoing, started_at, loop.time() - began))
+            return Tried(self._settle(job, target.endpoint, target.endpoint.url, retries, outgoing, started_at, loop.time() - began))
         last = is_last(trigger=job.delivery.trigger, attempts=job.delivery.attempts + 1, policy=retries)
         headers = self._headers(job, target, outgoing, sent_at)
         request = Request(outgoing.url, headers, outgoing.content.body, self._policy.deadline, last, outgoing.method)
@@ -98,7 +99,7 @@ class Executor:
             result = await self._sender.send(request)
         else:
             result = await self._admission.send(target.endpoint.id, target.entry, request)
-        settlement = self._settle(job, outgoing.url, retries, result, started_at, loop.time() - began)
+        settlement = self._settle(job, target.endpoint, outgoing.url, retries, result, started_at, loop.time() - began)
         return self._tried(settlement, result)
 
     async def _shaped(self, job: Job, target: Target, content: Content) -> Outgoing | Unsent | None:
@@ -132,8 +133,9 @@ class Executor:
         return self._policy.retries if schedule is None else msgspec.structs.replace(self._policy.retries, schedule=schedule)
 
     def _settle(
-        self, job: Job, url: str, retries: RetryPolicy, result: Response | Failure | Unsent, started_at: int, seconds: float
-    ) -> Settlement:
+        self, job: Job, endpoint: Endpoint, url: str, retries: RetryPolicy, result: Response | Failure | Unsent, started_at: int,
+        seconds: float,
+    ) -> Settlement:  # fmt: skip
         delivery, now = job.delivery, self._clock.now()
         if isinstance(result, Response):
             status, body, truncated, retry_after = result.status, result.body, result.truncated, result.retry_after
@@ -148,7 +150,7 @@ class Executor:
         number = delivery.attempts + 1
         decision: Decision = DELIVERED if isinstance(result, Unsent) and result.canceled else decide(
             status=status, retry_after=retry_after, trigger=delivery.trigger, attempts=number,
-            policy=retries, now=now, rand=self._rand(),
+            policy=retries, now=now, rand=self._rand(), pauses=not 200 <= status < 300 and endpoint.pauses,
         )  # fmt: skip
         attempt = Attempt(
             id=self._minter.mint("atmpt", now), key=delivery.key, application=delivery.application,
@@ -169,13 +171,16 @@ class Executor:
 
 
 def _settlement(job: Job, attempt: Attempt, decision: Decision, now: int) -> Settlement:
+    disable: DisabledReason | None
     match decision:
         case Delivered():
-            state, due_at, disable = State.SUCCESS, None, False
+            state, due_at, disable = State.SUCCESS, None, None
         case RetryAt():
-            state, due_at, disable = State.PENDING, decision.due_at, decision.disable
+            state, due_at, disable = State.PENDING, decision.due_at, "gone" if decision.disable else None
+        case Pause():
+            state, due_at, disable = State.PENDING, decision.due_at, "exhausted"
         case GiveUp():
-            state, due_at, disable = State.FAIL, None, decision.disable
+            state, due_at, disable = State.FAIL, None, "gone" if decision.disable else None
     return Settlement(
         key=job.delivery.key, fence=job.delivery.fence, attempt=attempt, state=state, due_at=due_at, disable=disable,
         notice=kind_of(decision, attempt.trigger, attempt.number), created_at=job.delivery.created_at, now=now,

@@ -91,6 +91,8 @@ class Feeder:
 
     def _is_low(self, lane: Lane) -> bool:
         """Whether it is time to claim more for this lane."""
+        if lane.ordered:
+            return not (lane.queue or lane.in_flight)
         return len(lane.queue) < max(1, min(self._bounds.claim, self._fed.depth(lane)) // 2)
 
     async def _claim(self, lane: Lane) -> None:
@@ -140,5 +142,6 @@ class Feeder:
 
     def _due(self, lane: Lane, limit: int) -> ClaimDue:
         return ClaimDue(
-            endpoint=lane.endpoint, owner=self._fed.owner, now=self._clock.now(), limit=limit, most_bytes=self._bounds.queue_bytes // 8
+            endpoint=lane.endpoint, owner=self._fed.owner, now=self._clock.now(), limit=limit, most_bytes=self._bounds.queue_bytes // 8,
+            ordered=lane.ordered,
         )  # fmt: skip

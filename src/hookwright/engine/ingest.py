@@ -111,13 +111,15 @@ class Ingest:
         return Delivery(
             key=Key(endpoint.id, message.id), application=message.application, organization=message.organization,
             due_at=min(message.created_at, self._clock.now()),  # after a step back of the clock, ids run ahead of it
-            owner=self._dispatcher.owner if ours else UNOWNED, created_at=message.created_at,
+            owner=self._dispatcher.owner if ours else UNOWNED, created_at=message.created_at, ordered=endpoint.options.ordered,
         )  # fmt: skip
 
     def _hand_over(self, content: Content) -> Callable[[Created], None]:
         def committed(created: Created) -> None:
             for delivery in created.deliveries:
-                if delivery.owner == UNOWNED:
+                if delivery.ordered:  # others could send it no sooner
+                    self._dispatcher.wake(delivery.key.endpoint, delivery.due_at)
+                elif delivery.owner == UNOWNED:
                     self._dispatcher.leave(delivery.key.endpoint, delivery.due_at)
                 else:
                     self._dispatcher.admit(from_message(delivery, created.message, content))

@@ -27,10 +27,10 @@ QUEUED_PER_SLOT = 8
 
 
 class Lane:
-    """`more`: the store may hold due rows for it; `due_at`: when (Unix ms) it may hold due rows next."""
+    """`more`: the store may hold due rows for it; `due_at`: when (Unix ms) it may hold due rows next. `ordered`: see `order`."""
 
     __slots__ = (
-        "claiming", "due_at", "endpoint", "in_flight", "in_turn", "more", "most_slots", "organization", "pace",
+        "claiming", "due_at", "endpoint", "in_flight", "in_turn", "more", "most_slots", "ordered", "organization", "pace",
         "queue", "slots", "starving",
     )  # fmt: skip
 
@@ -43,10 +43,17 @@ class Lane:
         self.in_flight = 0
         self.in_turn = False
         self.more = False
+        self.ordered = False
         self.starving = False
         self.claiming = False
         self.due_at: int | None = None
         self.pace: Pace | None = None
+
+    def set_ordered(self, ordered: bool, most_slots: int) -> None:
+        """One at a time from now on, or up to `most_slots` again."""
+        if ordered is not self.ordered:
+            self.ordered, self.most_slots = ordered, 1 if ordered else most_slots
+            self.slots = min(FIRST_SLOTS, self.most_slots)
 
     def learn(self, seconds: float, *, strained: bool = False) -> None:
         """An attempt took so long; `strained`: the receiver had no time for it, or said so. Other failures matter to nobody else."""

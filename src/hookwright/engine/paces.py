@@ -6,10 +6,12 @@ not used (the process ended, the delivery went back) is lost.
 """
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable
 
 from hookwright.clock import Clock
+from hookwright.engine.directory import Target
 from hookwright.engine.lanes import Lane
 from hookwright.engine.ongoing import Ongoing
 from hookwright.errors import StoreUnavailable
@@ -19,6 +21,17 @@ from hookwright.store.health import TakeTurns, Turn
 SECOND_US = 1_000_000
 CATCHING_UP = 0.95
 """Who is late may send so much closer than its turns, until it is not."""
+
+
+def turns_of(target: Target, recovering: float | None) -> tuple[Turn, ...]:
+    """Its rates, and those of its application and of its recovery (`recovering`, messages a second)."""
+    endpoint, rate = target.endpoint, recovering
+    if endpoint.rate is not None:
+        rate = min(rate or math.inf, endpoint.rate)
+    turns: tuple[Turn, ...] = () if rate is None else (Turn(endpoint.id, round(SECOND_US / rate)),)
+    if target.application_rate is not None:
+        turns += (Turn(endpoint.application, round(SECOND_US / target.application_rate)),)
+    return turns
 
 
 class Pace:

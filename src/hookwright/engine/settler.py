@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 
-from hookwright.domain.deliveries import Fence, Key, State
+from hookwright.domain.deliveries import Fence, Key
 from hookwright.engine.ongoing import Ongoing
 from hookwright.errors import StoreUnavailable
 from hookwright.store import Store
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 MOST_PER_COMMAND = 128
 PAUSE_SECONDS = 0.5
 COMPANY, COMPANY_SECONDS = 64, 0.005
-"""What an attempt came to waits this long for others, unless there are as many: nobody waits for it, and a commit costs the
+"""What an attempt came to waits this long for others, unless there are as many, or somebody waits for it: a commit costs the
 database about the same for one as for ten. After a crash so much more may be repeated."""
 
 Given = tuple[Key, Fence, int]
@@ -32,16 +32,20 @@ class Settler:
         *,
         on_settled: Callable[[Settlement], None],
         on_given: Callable[[str, int], None],
+        on_refused: Callable[[Settlement], None],
         on_unwritable: Callable[[Settlement], None],
     ) -> None:
         """`on_settled` is told each settlement that was committed, `on_given` the endpoint and time of each row given
-        back, `on_unwritable` one that no database takes, which is a fault of ours: its row is the caller's to give back.
+        back, `on_refused` one that did not count, or whose answer was lost when it was first committed, `on_unwritable` one that no
+        database takes, which is a fault of ours: its row is the caller's to give back.
         """
-        self._store, self._on_settled, self._on_given, self._on_unwritable = store, on_settled, on_given, on_unwritable
+        self._store, self._on_settled, self._on_given = store, on_settled, on_given
+        self._on_refused, self._on_unwritable = on_refused, on_unwritable
         self._settlements: list[Settlement] = []
         self._unanswered = 0
         """How many of the first of them the store was given before, and gave no answer: they may be committed."""
         self._given: list[Given] = []
+        self._hurry = False
         self._running: asyncio.Task[None] | None = None
         self._writing = Ongoing("writing down what attempts came to", again=PAUSE_SECONDS)
 
@@ -50,14 +54,17 @@ class Settler:
         """How many settlements are not committed yet."""
         return len(self._settlements)
 
-    def settle(self, settlement: Settlement) -> None:
+    def settle(self, settlement: Settlement, *, hurry: bool = False) -> None:
+        """In a `hurry`: what goes on when it is committed waits for that."""
         self._settlements.append(settlement)
+        self._hurry = self._hurry or hurry
         self._start()
 
     def give_back(self, rows: Sequence[Given]) -> None:
         """Make claimed rows claimable again, untried."""
         self._given.extend(rows)
-        self._start()
+        if rows:
+            self._start()
 
     async def drain(self) -> None:
         """Wait until all of it is committed."""
@@ -77,8 +84,9 @@ class Settler:
     async def _run(self) -> None:
         try:
             while self._settlements or self._given:
-                if len(self._settlements) < COMPANY:
+                if len(self._settlements) < COMPANY and not self._hurry:
                     await asyncio.sleep(COMPANY_SECONDS)
+                self._hurry = False
                 async with self._writing:
                     await self._write_settlements()
                     await self._write_given()
@@ -122,8 +130,7 @@ class Settler:
                 self._on_settled(settlement)
                 continue
             refused.append(settlement)
-            if settlement.state is State.PENDING:  # it may have been applied by a commit whose answer was lost
-                self._on_given(settlement.key.endpoint, settlement.due_at or 0)
+            self._on_refused(settlement)
         if refused and unanswered:
             log.warning("whether %d attempts count cannot be told, the answer to the commit was lost: %s", len(refused), refused[0].key)
         elif refused:

@@ -4,6 +4,7 @@ import msgspec
 
 from hookwright.domain.attempts import Attempt
 from hookwright.domain.deliveries import Delivery, Fence, Key, State, Trigger
+from hookwright.domain.endpoints import DisabledReason
 from hookwright.domain.messages import Content, Message
 from hookwright.domain.notices import AttemptKind
 from hookwright.store import Command, Query
@@ -29,11 +30,14 @@ SET_ASIDE_MS = 3_600_000
 
 
 class ClaimedRows(msgspec.Struct, frozen=True):
-    """`next_due_at`: when the earliest of the endpoint's rows that were not claimed is due (Unix ms), if there is one."""
+    """`next_due_at`: when the earliest of the endpoint's rows that were not claimed is due (Unix ms), if there is one; at an ordered
+    endpoint the first of them. `held`: nothing could be claimed, because rows of an ordered endpoint are owned.
+    """
 
     claimed: tuple[Claimed, ...]
     next_due_at: int | None
     set_aside: tuple[SetAside, ...] = ()
+    held: bool = False
 
 
 class ClaimDue(Command[ClaimedRows], frozen=True, kw_only=True):
@@ -42,6 +46,9 @@ class ClaimDue(Command[ClaimedRows], frozen=True, kw_only=True):
     It stops before the bodies it would return exceed `most_bytes` together (but returns at least one row). A row that
     cannot be read keeps no other from being claimed: it stays live and unowned (P2), is due again `SET_ASIDE_MS` later,
     and the answer names it.
+
+    `ordered`: of an endpoint that is, the first in its order and those that follow, up to one that is not due; nothing while anybody
+    owns any of them. One that cannot be read holds up the others.
     """
 
     endpoint: str
@@ -49,6 +56,7 @@ class ClaimDue(Command[ClaimedRows], frozen=True, kw_only=True):
     now: int
     limit: int
     most_bytes: int
+    ordered: bool = False
 
 
 class DueEndpoint(msgspec.Struct, frozen=True):
@@ -79,8 +87,8 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     """The end of one attempt: its record and what becomes of the delivery.
 
     `state` is SUCCESS or FAIL (final), or PENDING with `due_at`; CANCELED without an attempt when the content is gone.
-    `disable` also disables the endpoint (410). `created_at` is the message's: counters go by it. `notice`: what is to be told
-    of the attempt, if the organization has operational endpoints.
+    `disable`: it also disables the endpoint, for this reason. `created_at` is the message's: counters go by it. `notice`: what is to be
+    told of the attempt, if the organization has operational endpoints.
     """
 
     key: Key
@@ -88,7 +96,7 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     attempt: Attempt | None
     state: State
     due_at: int | None = None
-    disable: bool = False
+    disable: DisabledReason | None = None
     notice: AttemptKind | None = None
     created_at: int
     now: int

@@ -17,8 +17,9 @@ from hookwright.stores.postgres.connections import ONE_PLAN
 from hookwright.stores.postgres.db import PostgresDb, known
 from hookwright.stores.postgres.dialect import Prepared, prepare
 from hookwright.stores.postgres.nodes import NodeEnded
+from hookwright.stores.sql import positions
 from hookwright.stores.sql.deliveries import SQL as SHARED
-from hookwright.stores.sql.deliveries import read_claimed
+from hookwright.stores.sql.deliveries import claim_in_order, read_claimed
 from hookwright.stores.sql.registry import load_sql
 
 SQL = load_sql("deliveries", __package__)
@@ -115,6 +116,8 @@ async def claim_due(db: PostgresDb, command: ClaimDue) -> ClaimedRows:
     """Raises NodeEnded."""
     if await db.first(SQL.node, {"owner": command.owner}) is None:
         raise NodeEnded
+    if command.ordered and (next_place := await positions.lock(db, command.endpoint)):
+        return await claim_in_order(db, command, next_place)
     claimed: list[Claimed] = []
     set_aside: list[SetAside] = []
     for row in await db.all(SQL.claim, msgspec.structs.asdict(command)):

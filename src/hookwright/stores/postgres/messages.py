@@ -1,8 +1,10 @@
 """Creating messages, a group at a time: message, content, live rows and idempotency keys in one statement (P1)."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, cast
 
+import asyncpg
 import msgspec
 
 from hookwright.domain.deliveries import UNOWNED
@@ -10,6 +12,7 @@ from hookwright.errors import CallerError, Conflict, Invalid, NotFound, StoreUna
 from hookwright.store.messages import Created, CreateMessage, CreateMessages
 from hookwright.stores.postgres.connections import ONE_PLAN
 from hookwright.stores.postgres.db import PostgresDb, known
+from hookwright.stores.postgres.dialect import Prepared, prepare
 from hookwright.stores.postgres.nodes import NodeEnded
 from hookwright.stores.sql.idempotency import repeated
 from hookwright.stores.sql.items import Asked
@@ -17,6 +20,37 @@ from hookwright.stores.sql.registry import load_sql
 
 SQL = load_sql("messages", __package__)
 _json = msgspec.json.Encoder()
+_PLACED = """counted as (
+  select endpoint, count(*) as deliveries from wanted group by endpoint
+), locked as (
+  select endpoint from endpoint_positions where endpoint in (select endpoint from counted) order by endpoint for update
+), placed as (
+  update endpoint_positions p set next = p.next + counted.deliveries
+  from locked join counted using (endpoint)
+  where p.endpoint = locked.endpoint
+  returning p.endpoint, p.next - counted.deliveries as first
+), """
+"""The places of those that go to ordered endpoints. All who take places lock them in this order, and until the commit."""
+
+
+def _form(*, placed: str = "", position: str = "", place: str = "", places: str = "") -> Prepared:
+    texts = {"{placed}": placed, "{position}": position, "{place}": place, "{places}": places}
+    statement = str(SQL.create)
+    for name, text in texts.items():
+        statement = statement.replace(name, text)
+    return prepare(statement)
+
+
+_PLAIN = _form()
+_ORDERED = _form(
+    placed=_PLACED,
+    position=", position",
+    place=", coalesce(placed.first + row_number() over (partition by endpoint order by d) - 1, 0)",
+    places=" left join placed using (endpoint)",
+)
+"""For groups of which some deliveries get a place."""
+TRIES = 5
+"""Those who change an order otherwise may have locked two of them the other way round."""
 
 
 async def make_ready(connection: Any) -> None:
@@ -28,6 +62,14 @@ async def make_ready(connection: Any) -> None:
 async def create(connection: Any, items: Sequence[Asked[CreateMessage]]) -> None:
     """Commit a group. Deliveries that were to be owned by a node that is one no more are refused with NodeEnded."""
     group = _apart(items)
+    for _ in range(TRIES):
+        with suppress(asyncpg.DeadlockDetectedError):
+            await _commit(connection, group)
+            return
+    await _commit(connection, group)
+
+
+async def _commit(connection: Any, group: Sequence[Asked[CreateMessage]]) -> None:
     if any(item.once and item.command.message.event_id for item in group):
         async with connection.transaction():  # a key that was taken for nothing is given back before anybody sees it
             await _create(connection, group)
@@ -71,7 +113,7 @@ def _apart(items: Sequence[Asked[CreateMessage]]) -> list[Asked[CreateMessage]]:
 
 async def _create(connection: Any, group: Sequence[Asked[CreateMessage]]) -> None:
     created = [Created(item.command.message, item.command.deliveries) for item in group]
-    statement = known(SQL.create)
+    statement = _ORDERED if any(one.ordered for item in group for one in item.command.deliveries) else _PLAIN
     values = _columns(group, created) | _delivery_columns(group)
     node, alive, fresh, good, fanned = await connection.fetchrow(statement.text, *statement.arguments(values))
     if not node and values["owner"] != UNOWNED:

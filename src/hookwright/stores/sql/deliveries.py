@@ -29,10 +29,12 @@ from hookwright.store.deliveries import (
     Settle,
     Settlement,
 )
+from hookwright.stores.sql import positions
 from hookwright.stores.sql.db import Db
 from hookwright.stores.sql.decoding import member, names, text
 from hookwright.stores.sql.messages import insert_delivery
 from hookwright.stores.sql.notices import note_attempt
+from hookwright.stores.sql.positions import SQL as POSITIONS
 from hookwright.stores.sql.registry import load_sql, reads, writes
 
 SQL = load_sql("deliveries")
@@ -51,6 +53,8 @@ async def due_endpoints(db: Db, query: DueEndpoints) -> DuePage:
 
 @writes(ClaimDue)
 async def claim_due(db: Db, command: ClaimDue) -> ClaimedRows:
+    if command.ordered and (next_place := await positions.lock(db, command.endpoint)):
+        return await claim_in_order(db, command, next_place)
     claimed: list[Claimed] = []
     set_aside: list[SetAside] = []
     size = 0
@@ -72,6 +76,34 @@ async def claim_due(db: Db, command: ClaimDue) -> ClaimedRows:
         await db.run(SQL.set_aside, (command.now + SET_ASIDE_MS, key.endpoint, key.message, key.round))
     next_due = await db.first(SQL.next_due, (command.endpoint,))
     return ClaimedRows(tuple(claimed), None if next_due is None else next_due[0], tuple(set_aside))
+
+
+async def claim_in_order(db: Db, command: ClaimDue, next_place: int) -> ClaimedRows:
+    """As `ClaimDue` says; the order of the endpoint is locked, and `next_place` is the next in it."""
+    due_times = await positions.due_times(db, command.endpoint, next_place, command.now)
+    if not due_times or due_times[0] > command.now:
+        return ClaimedRows((), due_times[0] if due_times else None, held=due_times is None)
+    claimed: list[Claimed] = []
+    size = last = 0
+    for *row, owner, position in await db.all(POSITIONS.rows, (command.endpoint, min(command.limit, positions.MOST_AT_ONCE - 1))):
+        if owner or row[4] > command.now:
+            break
+        try:
+            item = read_claimed(command, tuple(row))
+        except Unreadable as error:
+            if claimed:
+                break
+            damaged = SetAside(Key(command.endpoint, row[0], row[1]), str(error))
+            await db.run(SQL.set_aside, (command.now + SET_ASIDE_MS, command.endpoint, row[0], row[1]))
+            return ClaimedRows((), command.now + SET_ASIDE_MS, (damaged,))
+        size += len(item.content.body) if item.content else 0
+        if claimed and size > command.most_bytes:
+            break
+        claimed.append(item)
+        last = position
+    await db.run(POSITIONS.own, (command.owner, command.endpoint, last))
+    left = due_times[len(claimed) :]
+    return ClaimedRows(tuple(claimed), left[0] if left else None)
 
 
 def read_claimed(command: ClaimDue, row: tuple[Any, ...]) -> Claimed:
@@ -114,7 +146,7 @@ async def _settle(db: Db, s: Settlement) -> bool:
     if s.attempt is not None:
         await _insert_attempt(db, s.attempt)
         if s.disable:
-            await db.run(SQL.disable_gone, (s.now, s.attempt.application, s.key.endpoint, s.attempt.url))
+            await db.run(SQL.disable, (s.disable, s.now, s.attempt.application, s.key.endpoint, s.attempt.url))
         if s.notice is not None:
             await note_attempt(db, s)
     return True

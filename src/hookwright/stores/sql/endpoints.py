@@ -24,6 +24,7 @@ from hookwright.store.endpoints import (
     SetHeaders,
     UpdateEndpoint,
 )
+from hookwright.stores.sql import positions
 from hookwright.stores.sql.db import Db, UniqueViolated, as_list
 from hookwright.stores.sql.decoding import decoded, name_set, texts
 from hookwright.stores.sql.health import begin_recovery, find_health
@@ -54,6 +55,8 @@ async def create(db: Db, command: CreateEndpoint) -> Endpoint:
     await _write_unique(db, SQL.insert, values)
     for secret in reversed(command.record.secrets):
         await _insert_secret(db, endpoint.id, secret)
+    if endpoint.options.ordered:
+        await positions.begin(db, endpoint.id)
     return endpoint
 
 
@@ -68,6 +71,8 @@ async def update(db: Db, command: UpdateEndpoint) -> Endpoint:
     await _write_unique(db, SQL.update, _values(endpoint))
     if current.endpoint.disabled_reason is not None and endpoint.disabled_reason is None:
         await begin_recovery(db, endpoint, was=current.endpoint.disabled_reason, now=endpoint.updated_at)
+    if endpoint.options.ordered is not current.endpoint.options.ordered:
+        await (positions.begin if endpoint.options.ordered else positions.end)(db, endpoint.id)
     return endpoint
 
 

@@ -6,6 +6,7 @@ from hookwright.domain.deliveries import Delivery
 from hookwright.domain.messages import Message
 from hookwright.errors import CallerError, Conflict, NotFound
 from hookwright.store.messages import Created, CreateMessage, CreateMessages
+from hookwright.stores.sql import positions
 from hookwright.stores.sql.db import Db
 from hookwright.stores.sql.registry import load_sql, writes
 
@@ -56,8 +57,9 @@ async def _create(db: Db, command: CreateMessage) -> Created:
 
 
 async def insert_delivery(db: Db, delivery: Delivery) -> bool:
-    """A live row; False when its endpoint does not exist any more."""
+    """A live row; False when its endpoint does not exist any more. Of rounds by hand it is asked whether their endpoint is ordered."""
     key = delivery.key
+    position = await positions.take(db, key.endpoint) if delivery.ordered or key.round else 0
     inserted = await db.run(
         SQL.insert_delivery,
         (
@@ -65,4 +67,6 @@ async def insert_delivery(db: Db, delivery: Delivery) -> bool:
             delivery.due_at, delivery.owner, delivery.created_at,
         ),
     )  # fmt: skip
+    if inserted and position:
+        await positions.place(db, key, position)
     return bool(inserted)

@@ -10,7 +10,7 @@ with node as (
     cast(:state as smallint[]), cast(:due_at as bigint[]), cast(:ended_at as bigint[]), cast(:attempt as text[]), cast(:url as text[]),
     cast(:event_type as text[]), cast(:channels as text[]), cast(:attempt_state as smallint[]), cast(:response_status as integer[]),
     cast(:response as bytea[]), cast(:truncated as smallint[]), cast(:started_at as bigint[]), cast(:duration_ms as bigint[]),
-    cast(:disable as boolean[])
+    cast(:disable as text[])
   ) as t (n, endpoint, message, round, attempts, state, due_at, ended_at, attempt, url, event_type, channels, attempt_state,
           response_status, response, truncated, started_at, duration_ms, disable)
 ), ended as (
@@ -52,10 +52,11 @@ with node as (
   group by 1, 2 order by 1, 2
   on conflict (endpoint, hour, slot) do update
     set success = c.success + excluded.success, fail = c.fail + excluded.fail, canceled = c.canceled + excluded.canceled
-), gone as (
-  update endpoints e set disabled_reason = 'gone', updated_at = done.ended_at
+), disabled as (
+  update endpoints e set disabled_reason = done.disable, updated_at = done.ended_at
   from done
-  where done.disable and e.application = done.application and e.id = done.endpoint and e.url = done.url and e.disabled_reason is null
+  where done.disable is not null and e.application = done.application and e.id = done.endpoint and e.url = done.url
+    and e.disabled_reason is null
 ){told}
 select exists (select 1 from node), array(select n from done)
 

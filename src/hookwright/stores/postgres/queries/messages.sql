@@ -3,6 +3,7 @@
 -- name: create
 -- One array per column. `n` numbers the messages of the group, `d_n` says to which of them a delivery belongs, and `d`
 -- numbers the deliveries. Each step works on what the step before let through, so that one bad item costs only itself.
+-- `{...}`: see `messages.py`.
 with node as (
   select epoch from nodes where epoch = :owner for key share
 ), asked as (
@@ -47,9 +48,9 @@ with node as (
   ) as w (d, n, endpoint, due_at, owner)
   join good using (n)
   where exists (select 1 from endpoints e where e.application = good.application and e.id = w.endpoint and e.deleted_at is null)
-), fanned as (
-  insert into deliveries (endpoint, message, round, application, organization, trigger, attempts, due_at, owner, created_at)
-  select endpoint, id, 0, application, organization, 0, 0, due_at, owner, created_at from wanted
+), {placed}fanned as (
+  insert into deliveries (endpoint, message, round, application, organization, trigger, attempts, due_at, owner, created_at{position})
+  select endpoint, id, 0, application, organization, 0, 0, due_at, owner, created_at{place} from wanted{places}
 )
 select
   exists (select 1 from node),

@@ -53,8 +53,8 @@ returning application, organization, trigger
 update deliveries set owner = 0, due_at = max(due_at, ?)
 where endpoint = ? and message = ? and round = ? and owner = ? and attempts = ?
 
--- name: disable_gone  (not if its URL was changed meanwhile: the new one did not answer)
-update endpoints set disabled_reason = 'gone', updated_at = ?
+-- name: disable  (not if its URL was changed meanwhile: the new one did not answer)
+update endpoints set disabled_reason = ?, updated_at = ?
 where application = ? and id = ? and url = ? and disabled_reason is null
 
 -- name: insert_attempt
