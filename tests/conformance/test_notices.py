@@ -159,14 +159,37 @@ def test_a_410_is_noted_if_it_disabled_the_endpoint(stores: OpenStore) -> None:
         await kinds(world)
         moved = await change(world, endpoint, url="https://example.com/moved")
         assert await kinds(world) == ["endpoint.updated"]
-        assert await settle(world, settlement(world, first, State.PENDING, due_at=world.now + 1, disable=True)) == [True]
+        assert await settle(world, settlement(world, first, State.PENDING, due_at=world.now + 1, disable="gone")) == [True]
         assert await kinds(world) == [], "it was another place that answered"
         await change(world, moved, url=endpoint.url)
         await kinds(world)
-        both = [settlement(world, one, State.PENDING, due_at=world.now + 1, disable=True) for one in (second, third)]
+        both = [settlement(world, one, State.PENDING, due_at=world.now + 1, disable="gone") for one in (second, third)]
         assert await settle(world, *both) == [True, True]
         (notice,) = await noted(world)
         assert (notice.kind, notice.reason, notice.fail_since) == ("endpoint.disabled", "gone", world.now)
+
+    check(stores, story)
+
+
+def test_an_ordered_endpoint_that_is_stuck_is_noted_as_disabled(stores: OpenStore) -> None:
+    async def story(world: World) -> None:
+        await listening(world)
+        endpoint = await world.endpoint()
+        await world.message(endpoint)
+        await kinds(world)
+        stuck = settlement(
+            world,
+            await claimed(world, endpoint),
+            State.PENDING,
+            due_at=world.now + 1,
+            disable="exhausted",
+            notice="message.attempt.exhausted",
+        )
+        assert await settle(world, stuck) == [True]
+        assert {notice.kind: (notice.reason, notice.fail_since) for notice in await noted(world)} == {
+            "endpoint.disabled": ("exhausted", world.now),
+            "message.attempt.exhausted": (None, None),
+        }
 
     check(stores, story)
 

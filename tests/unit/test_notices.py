@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from hookwright.domain.decisions import DELIVERED, Decision, GiveUp, RetryAt
+from hookwright.domain.decisions import DELIVERED, Decision, GiveUp, Pause, RetryAt
 from hookwright.domain.deliveries import Trigger
 from hookwright.domain.notices import KINDS, LastAttempt, Notice, body, kind_of
 
@@ -26,6 +26,7 @@ RETRY, OVER = RetryAt(AT), GiveUp()
         (OVER, 1, "message.attempt.exhausted"),
         (OVER, 4, "message.attempt.exhausted"),
         (OVER, 9, "message.attempt.exhausted"),
+        (Pause(AT), 9, "message.attempt.exhausted"),
     ],
 )
 @pytest.mark.parametrize("trigger", [Trigger.SCHEDULED, Trigger.RECOVER])

@@ -7,11 +7,12 @@
 | endpoint.enabled | by a request |
 | endpoint.failing | half, and three quarters, of the time have passed after which it is disabled |
 | message.attempt.failing | the fourth attempt failed, and there will be another |
-| message.attempt.exhausted | the last attempt failed |
+| message.attempt.exhausted | the last attempt of the schedule failed |
 | message.attempt.recovered | it was delivered after all, by the fifth attempt or a later one |
 
-Of one delivery there is at most one of each; a resend by hand makes none, its result is seen by who asked for it. Names and fields are
-those of Svix's operational webhooks; `endpoint.failing` is ours.
+Of one delivery there is at most one of each, but an ordered endpoint that was stuck, and is again, exhausts its message again. A resend by
+hand makes none: its result is seen by who asked for it. Names and fields are those of Svix's operational webhooks; `endpoint.failing` is
+ours.
 """
 
 from typing import Any, Literal, get_args
