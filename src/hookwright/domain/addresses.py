@@ -10,6 +10,7 @@ forms, NAT64, unique-local, link-local, multicast and what is unallocated need n
 Reasons are for the operator's log. A customer is only ever told "blocked": reasons would make us a port scanner.
 """
 
+import functools
 import ipaddress
 from collections.abc import Iterable, Sequence
 
@@ -95,6 +96,7 @@ def read_address(text: str, nat64: Sequence[Network] = ()) -> Address:
     return address.ipv4_mapped or address
 
 
+@functools.lru_cache(maxsize=4096)
 def judge(address: str | Address) -> str | None:
     """Why this is not on the public internet, or None when it is. What is no address at all is not."""
     try:
