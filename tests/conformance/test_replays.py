@@ -11,6 +11,7 @@ from hookwright.domain.tasks import Kind, Selection
 from hookwright.errors import NotFound
 from hookwright.store.messages import ExpungeContent
 from hookwright.store.tasks import LookAhead
+from hookwright.stores.sql import replays
 
 from .conftest import OpenStore
 from .makers import HOUR, NOW, World, check
@@ -186,5 +187,20 @@ def test_a_replay_of_what_is_missing_looks_into_payloads_where_the_endpoint_has_
         endpoint = await world.endpoint(options=Options(filter={"n": {"$gte": 2}}))
         made = [await world.message(body=b'{"n":%d}' % n) for n in range(4)]
         assert added(await again(world, endpoint, Kind.MISSING)) == ids_of(*made[2:])
+
+    check(stores, story)
+
+
+def test_a_slice_reads_no_more_for_a_filter_than_is_bearable_and_passes_over_nothing(
+    stores: OpenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replays, "MOST_BYTES", 10)
+
+    async def story(world: World) -> None:
+        endpoint = await world.endpoint(options=Options(filter={"n": {"$gte": 2}}))
+        made = [await world.message(body=b'{"n":%d}' % n) for n in range(7)]
+        await begin(world, endpoint, Kind.MISSING)
+        assert await finish(world) == 4
+        assert added(await rounds(world, endpoint)) == ids_of(*made[2:])
 
     check(stores, story)

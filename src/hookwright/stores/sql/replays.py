@@ -20,6 +20,8 @@ from hookwright.stores.sql.messages_read import contents_by_message
 from hookwright.stores.sql.registry import load_sql, reads
 
 SQL = load_sql("replays")
+MOST_BYTES = 2**20
+"""Of contents that one slice reads for a filter, and a message more: others wait for it."""
 COUNT_UP_TO = 5_000
 """How many messages are counted when a task begins; of more it is not known at first how many there are."""
 
@@ -56,15 +58,16 @@ async def look(db: Db, endpoint: Endpoint, kind: Kind, selection: Selection, mar
     """At up to `limit` messages from `mark` on, and no further than `most` of them that go again."""
     of = {"application": endpoint.application, "endpoint": endpoint.id, "mark": mark, "until": end_mark(selection), "limit": limit}
     seen = [_seen(row) for row in await db.all(SQL.made if kind is Kind.MISSING else SQL.ended, of)]
-    again = [one for one in seen if goes_again(kind, selection, endpoint, one)]
+    again, done, last = [one for one in seen if goes_again(kind, selection, endpoint, one)], len(seen) < limit, None
     if kind is Kind.MISSING and endpoint.options.filter is not None:
-        again = [one for one in again if await _let_through(db, endpoint, one)]
+        again, last = await _let_through(db, endpoint, again)
     if selection.status_class is not None:
         again = await _answered(db, again, selection.status_class)
-    done = len(seen) < limit
     if len(again) > most:
-        again, done = again[:most], False
-        seen = [one for one in seen if one.message <= again[-1].message]
+        again = again[:most]
+        last = again[-1].message
+    if last is not None:
+        seen, done = [one for one in seen if one.message <= last], False
     mark = seen[-1].message + "0" if seen else mark  # the smallest text after that message's id
     return Looked(tuple(again), len(seen), mark, done)
 
@@ -90,10 +93,17 @@ async def answers(db: Db, keys: Sequence[tuple[str, str | None]]) -> dict[tuple[
     return {(message, attempt): status for message, attempt, status in rows}
 
 
-async def _let_through(db: Db, endpoint: Endpoint, seen: Seen) -> bool:
-    """Whether the endpoint's filter wants its content, which is in memory for this only."""
-    contents = await contents_by_message(db, [seen.message])
-    return bool(let_through((endpoint,), contents.get(seen.message)))
+async def _let_through(db: Db, endpoint: Endpoint, seen: list[Seen]) -> tuple[list[Seen], str | None]:
+    """Those whose content the endpoint's filter wants; with the message after which there was enough to read, if it was not the last."""
+    kept: list[Seen] = []
+    size = 0
+    for one in seen:
+        content = (await contents_by_message(db, [one.message])).get(one.message)
+        kept += [one] if let_through((endpoint,), content) else []
+        size += len(content.body) if content else 0
+        if size > MOST_BYTES and one is not seen[-1]:
+            return kept, one.message
+    return kept, None
 
 
 async def _answered(db: Db, seen: list[Seen], status_class: int) -> list[Seen]:
