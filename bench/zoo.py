@@ -13,6 +13,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
@@ -99,9 +100,9 @@ async def visit(asked: Visit) -> Found:
     body = b"x" * plan.size
 
     async def attempt(where: Caged, deadline: float) -> Came:
-        began = asyncio.get_running_loop().time()
+        began = time.monotonic()
         result = await sender.send(Request(where.url, (("Content-Type", "application/octet-stream"),), body, deadline))
-        return Came(where.name, outcome(result), asyncio.get_running_loop().time() - began)
+        return Came(where.name, outcome(result), time.monotonic() - began)
 
     await asyncio.gather(*(attempt(each, WARM_SECONDS) for each in asked.caged))
     forget_peak()
@@ -119,11 +120,10 @@ async def visit(asked: Visit) -> Found:
 
 async def look(lags: list[float]) -> None:
     """Note by how many milliseconds the loop is late, each time."""
-    loop = asyncio.get_running_loop()
     while True:
-        due = loop.time() + LOOK_SECONDS
+        due = time.monotonic() + LOOK_SECONDS
         await asyncio.sleep(LOOK_SECONDS)
-        lags.append(max(0.0, loop.time() - due) * 1000)
+        lags.append(max(0.0, time.monotonic() - due) * 1000)
 
 
 # This process
