@@ -25,7 +25,8 @@ def test_what_is_held_or_waits_for_a_retry_is_canceled(api: Api, receiver: Recei
         assert api.ok("GET", f"/app/a/endpoint/{where['id']}/msg")["data"][0]["statusText"] == "canceled"
 
 
-def test_what_is_queued_is_canceled_and_what_is_on_the_wire_is_delivered(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ordered", [False, True])
+def test_what_is_queued_is_canceled_and_what_is_on_the_wire_is_delivered(tmp_path: Path, ordered: bool) -> None:
     go = threading.Event()
 
     async def answer(_: Received) -> web.Response:
@@ -35,7 +36,7 @@ def test_what_is_queued_is_canceled_and_what_is_on_the_wire_is_delivered(tmp_pat
     with running_server(tmp_path, endpoint_concurrency=1) as server, Receiver(answer) as receiver:
         api = fresh(server)
         api.app(uid="a")
-        where = endpoint(api, receiver)
+        where = endpoint(api, receiver, ordered=ordered)
         sent, queued, last = message(api), message(api), message(api)
         receiver.wait_for(1)
         assert api.ok("POST", f"/app/a/msg/{queued['id']}/cancel") == {"canceled": 1, "sending": 0}

@@ -157,7 +157,7 @@ class Target(Output):
     throttle_rate: int | None
     rate_limit: int | None = Field(deprecated=True, description="The older name of throttleRate")
     format: Format = Field("json", exclude_if=lambda form: form == "json")
-    retry_schedule: list[float] | None = Field(description="Null for the schedule of all endpoints")
+    retry_schedule: list[float] | None = Field(None, exclude_if=lambda schedule: schedule is None, description="Shown where there is one")
     version: int
     type: Literal["http", "poller"] = Field("http", exclude_if=lambda kind: kind == "http", description="Shown of a poller")
     filter: dict[str, Any] | None = Field(None, exclude_if=lambda filter: filter is None, description="Shown where there is one")
