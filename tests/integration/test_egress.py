@@ -24,6 +24,7 @@ from tests.integration.api import fresh, problems
 from tests.integration.deliveries import endpoint, message, settled
 from tests.integration.engines import Recorder, accept, endpoint_of, engine
 from tests.integration.receivers import EVERY_PORT, OK, answering, receiving, request, sending
+from tests.zoo.proxies import proxying
 
 PUBLIC = "8.8.8.8"
 
@@ -62,6 +63,27 @@ def test_a_fault_of_the_proxy_spends_no_attempt_and_is_said_once(
     assert [record.getMessage() for record in caplog.records if "proxy" in record.getMessage()] == [
         "sending by the proxy fails and is tried again: the proxy of this server cannot be reached", "sending by the proxy succeeds again",
     ]  # fmt: skip
+
+
+def test_all_deliveries_of_a_server_go_by_its_proxy_those_to_opened_networks_too(tmp_path: Path) -> None:
+    async def scenario() -> tuple[list[int], list[str], int]:
+        async with receiving(answering(OK)) as receiver, proxying({"hooks.example:80": receiver.port}) as proxy:
+            statuses = await asyncio.to_thread(delivered, tmp_path, f"http://user:pass@127.0.0.1:{proxy.port}")
+            assert all(b"Proxy-Authorization: Basic dXNlcjpwYXNz" in head for head in proxy.heads)
+            return statuses, sorted(proxy.asked), receiver.connections
+
+    assert asyncio.run(scenario()) == ([200, 0], ["hooks.example:80", "localhost:81"], 1)
+
+
+def delivered(folder: Path, proxy: str) -> list[int]:
+    """The status that a message comes to at a host behind the proxy, and at one of this network."""
+    with running_server(folder, egress_proxy=proxy, retry_schedule="3600") as server:
+        api = fresh(server)
+        api.app(uid="a")
+        urls = "http://hooks.example/", "http://localhost:81/"
+        made = [api.ok("POST", "/app/a/endpoint", {"url": url})["id"] for url in urls]
+        message(api)
+        return [settled(api, each, 1)[0]["responseStatusCode"] for each in made]
 
 
 # This machine

@@ -285,6 +285,7 @@ class Dispatcher:
         except EgressUnavailable as error:
             again_at = self._clock.now() + pause_ms(error)
             self._leaving.failed(error)
+            self._feeder.rest()
         except Busy as error:
             again_at = self._clock.now() + error.retry_after * 1000
         except HookwrightError as error:

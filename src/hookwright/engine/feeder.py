@@ -84,6 +84,10 @@ class Feeder:
         """The store did not do what it was asked for a delivery: nobody asks for a moment."""
         self._rest.begin(error)
 
+    def rest(self) -> None:
+        """What is claimed in the next moment could not be sent."""
+        self._rest.take()
+
     async def stop(self, seconds: float) -> None:
         """Wait for what is under way, so long at most."""
         if self._claims:

@@ -1,4 +1,6 @@
-"""A moment in which nobody asks the store: it failed for one lane, and thousands may wait to ask the same."""
+"""A moment in which nobody asks the store: it failed for one lane, and thousands may wait to ask the same. Or there is no way out of
+here, and what it would give could only be given back.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -18,6 +20,10 @@ class Rest:
 
     def begin(self, error: StoreUnavailable) -> None:
         self._asking.failed(error)
+        self.take()
+
+    def take(self) -> None:
+        """Of which somebody else has said why."""
         if not self.on:
             self.on = True
             asyncio.get_running_loop().call_later(SECONDS, self._end)
