@@ -7,6 +7,7 @@ from random import Random
 
 import pytest
 
+from hookwright.domain.endpoints import Options
 from hookwright.domain.retries import RetryPolicy
 from hookwright.engine.executor import AttemptPolicy
 from hookwright.runtime.engine import EngineOptions
@@ -16,7 +17,8 @@ from hookwright.store.endpoints import FindEndpoint
 from tests.simulation.engines import Answer, Engines, answering, play
 from tests.simulation.loop import START
 
-NAMES = ("one", "two", "three")
+ORDERED = "ordered"
+NAMES = ("one", "two", "three", ORDERED)
 STEPS = 60
 OPTIONS = EngineOptions(policy=AttemptPolicy(retries=RetryPolicy(schedule=(5.0,) * 200), deadline=20.0), grace=1.0)
 SOON = 20 * 60
@@ -51,11 +53,11 @@ ANSWERS: tuple[Answer | None, ...] = (
 )  # fmt: skip
 
 
-async def do_anything(engines: Engines, rand: Random, nodes: int) -> None:
+async def do_anything(engines: Engines, rand: Random, nodes: int, sent: list[str]) -> None:
     name = rand.choice(NAMES)
     match rand.choices(("send", "answer", "rate", "application's rate", "disable", "enable", "restart"), (8, 4, 1, 1, 1, 1, 0.5))[0]:
         case "send":
-            await engines.send(rand.choice((1, 1, 5, 30)), node=rand.randrange(nodes))
+            sent += await engines.send(rand.choice((1, 1, 5, 30)), node=rand.randrange(nodes))
         case "answer":
             answer = rand.choice(ANSWERS)
             engines.receivers.answers.pop(name, None)
@@ -96,9 +98,11 @@ def test_everything_arrives_when_all_is_well_again(seed: int, nodes: int) -> Non
     async def story(engines: Engines) -> None:
         await engines.application()
         for name in NAMES:
-            await engines.endpoint(name, throttle_rate=rand.choice((None, None, 20)))
+            options = Options(ordered=name == ORDERED)
+            await engines.endpoint(name, throttle_rate=rand.choice((None, None, 20)), options=options)
+        sent: list[str] = []
         for _ in range(STEPS):
-            await do_anything(engines, rand, nodes)
+            await do_anything(engines, rand, nodes, sent)
             await asyncio.sleep(rand.choice((0.0, 0.1, 1.0, 10.0, 40.0)))
         await engines.change_application(throttle_rate=None)
         for name in NAMES:
@@ -115,6 +119,8 @@ def test_everything_arrives_when_all_is_well_again(seed: int, nodes: int) -> Non
         await asyncio.sleep(60)
         assert writes(engines) - before <= MOST_WRITES * (engines.now() - began)
         for name in NAMES:
-            assert engines.receivers.arrived[name]
+            first = dict.fromkeys(arrival.message for arrival in engines.receivers.arrived[name])
+            assert first.keys() == set(sent)
+            assert list(first) == sent or name != ORDERED
 
     play(story, nodes=nodes, options=OPTIONS)
