@@ -79,23 +79,23 @@ def _checks(world: World[S]) -> list[Check]:
     by_endpoint: dict[int, list[tuple[int, Arrival]]] = {}
     for (endpoint, number), arrivals in world.receiver.arrivals.items():
         by_endpoint.setdefault(endpoint, []).extend((number, arrival) for arrival in arrivals)
-    back = early = against = beside = 0
+    back = early = swapped = beside = 0
     for arrived in by_endpoint.values():
         arrived.sort(key=lambda one: one[1].at)
-        order, again = _order(number for number, _ in arrived)
+        order, again = in_order(number for number, _ in arrived)
         back += again
-        early += _not_taken(arrived)
-        against += _against(order, ledger)
+        early += not_taken(arrived)
+        swapped += against(order, ledger)
         beside += sum(arrival.beside for _, arrival in arrived)
     return [
         zero("inversions: a message again after another had come", back),
         zero("gaps: the next message before this one was taken", early),
-        zero("not in the order in which they were accepted", against),
+        zero("not in the order in which they were accepted", swapped),
         zero("sent while another was under way", beside),
     ]
 
 
-def _order(numbers: Iterable[int]) -> tuple[list[int], int]:
+def in_order(numbers: Iterable[int]) -> tuple[list[int], int]:
     """Messages in the order of their first arrivals, and how many came again after another one."""
     order: dict[int, None] = {}
     last, again = None, 0
@@ -106,7 +106,7 @@ def _order(numbers: Iterable[int]) -> tuple[list[int], int]:
     return list(order), again
 
 
-def _not_taken(arrived: list[tuple[int, Arrival]]) -> int:
+def not_taken(arrived: list[tuple[int, Arrival]]) -> int:
     """How often another message came while the one before it had not been answered with a whole 2xx."""
     taken, last, early = False, None, 0
     for number, arrival in arrived:
@@ -117,10 +117,10 @@ def _not_taken(arrived: list[tuple[int, Arrival]]) -> int:
     return early
 
 
-def _against(order: list[int], ledger: dict[int, Acknowledged]) -> int:
+def against(order: list[int], ledger: dict[int, Acknowledged]) -> int:
     """How many came before one that was acknowledged when nobody had asked for them yet."""
-    answered, against = float("inf"), 0
+    answered, swapped = float("inf"), 0
     for number in reversed(order):
-        against += answered < ledger[number].asked
+        swapped += answered < ledger[number].asked
         answered = min(answered, ledger[number].answered)
-    return against
+    return swapped
