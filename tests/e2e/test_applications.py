@@ -107,10 +107,7 @@ def test_a_hundred_and_twenty_event_types_are_read_by_name(client: Svix) -> None
 NOT_SERVED: dict[str, Callable[[Svix], object]] = {
     "statistics": lambda client: client.statistics.aggregate_event_types(),
     "import of event types": lambda client: client.event_type.import_openapi(EventTypeImportOpenApiIn(spec={})),
-    "background tasks": lambda client: client.background_task.list(),
-    "operational webhooks": lambda client: client.operational_webhook.endpoint.list(),
     "precheck": lambda client: client.message.precheck("app", MessagePrecheckIn(event_type="a")),
-    "transformations": lambda client: client.endpoint.transformation.get("app", "endpoint"),
     "environment": lambda client: client.environment.export(),
     "ingest": lambda client: client.ingest.source.list(),
 }

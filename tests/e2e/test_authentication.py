@@ -147,6 +147,7 @@ def test_another_tenant_finds_nothing_of_ours(tenant: Tenant, server: Server, re
     stranger = httpx.Client(base_url=server.url, headers={"authorization": f"Bearer {org_token(f'org_{secrets.token_hex(12)}')}"})
     operations = operations_of_an_application(json.loads(httpx.get(f"{server.url}/api/v1/openapi.json").text))
     by_id = {"app_id": client.application.get(APP).id, "endpoint_id": made.id, "msg_id": message.id, "attempt_id": attempt}
+    by_id |= {"sink_id": made.id, "consumer_id": "c"}
     by_uid = by_id | {"app_id": APP, "endpoint_id": "endpoint", "msg_id": "event"}
     body: dict[str, Any] = {
         "eventType": "a",

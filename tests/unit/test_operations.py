@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from hookwright.api.app import ApiOptions, create_app
-from tests.operations import Operation, operations, read, table
+from tests.operations import Operation, absent, known_to_the_sdk, operations, read, table
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs" / "api.md"
@@ -71,6 +71,24 @@ def test_the_test_that_shows_an_operation_exists(operation: Operation) -> None:
 def test_every_served_operation_is_listed() -> None:
     ours = {(method.upper(), path.removeprefix("/api/v1")) for path, item in document()["paths"].items() for method in item}
     assert ours == {(one.method, one.path) for one in LISTED if one.shown}
+
+
+def test_of_every_operation_that_the_sdk_can_call_it_is_said_whether_it_is_served_and_if_not_why() -> None:
+    listed = {_unnamed(named(one)) for one in LISTED} | {_unnamed(what) for what in absent()}
+    assert len(known_to_the_sdk()) > 100
+    assert {what for what in known_to_the_sdk() if _unnamed(what) not in listed} == set()
+
+
+def test_what_is_not_served_is_not_served() -> None:
+    served_here = {
+        _unnamed(f"{method.upper()} {path.removeprefix('/api/v1')}") for path, item in document()["paths"].items() for method in item
+    }
+    assert served_here.isdisjoint({_unnamed(what) for what in absent()})
+
+
+def _unnamed(what: str) -> str:
+    """Parameters of paths may have other names with us."""
+    return re.sub(r"{[^}]*}", "{}", what).rstrip("/")
 
 
 def test_no_operation_is_listed_twice() -> None:
