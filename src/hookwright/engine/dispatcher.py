@@ -63,6 +63,7 @@ class Dispatcher:
         self._tenants = Tenants(bounds.attempts)
         self._turns = Turns(self._tenants.may_begin)
         self._attempts: set[asyncio.Task[None]] = set()
+        self._under_way = 0
         self._leaving = Ongoing("sending by the proxy")
         self._headroom = Headroom(bounds.attempts // 2, self._pump)
         self._room = Room(bounds.queue, bounds.queue_bytes)
@@ -250,9 +251,8 @@ class Dispatcher:
 
     def _pump(self) -> None:
         """Begin attempts while there are slots; not while finished ones pile up before the database."""
-        if not self._is_leased():
-            return
-        while len(self._attempts) < self._bounds.attempts and self._settler.waiting < 4 * self._bounds.attempts:
+        bounds = self._bounds
+        while self._turns and self._is_leased() and self._under_way < bounds.attempts and self._settler.waiting < 4 * bounds.attempts:
             lane = self._turns.next(late=self._headroom.free)
             if lane is None:
                 return
@@ -262,6 +262,7 @@ class Dispatcher:
             if lane.pace is not None:
                 self._paces.use_turn(lane)
             lane.in_flight += 1
+            self._under_way += 1
             self._tenants.begin(job.delivery.organization)
             if job.late:
                 self._headroom.take()
@@ -296,6 +297,7 @@ class Dispatcher:
             log.exception("delivery %s goes back untried", job.delivery.key)
         finally:
             lane.in_flight -= 1
+            self._under_way -= 1
             self._tenants.end(job.delivery.organization)
             if job.late:
                 self._headroom.give()
@@ -328,7 +330,6 @@ class Dispatcher:
             self._paces.set(lane, ())
             self._healths.drained(lane.endpoint)
         self._let_go(lane)
-        self._attempts.discard(asyncio.current_task())  # frees the slot that _pump looks at
         self._pump()
         self._feeder.feed()
 

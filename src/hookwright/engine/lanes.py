@@ -84,12 +84,18 @@ class Turns:
         """`may_begin`: whether an organization's lanes are to be served now; others' turns pass."""
         self._fresh, self._late = _Ring(may_begin), _Ring(may_begin)
         self._late_next = False
+        self._waiting = 0
+
+    def __bool__(self) -> bool:
+        """Whether any lane waits, served now or not."""
+        return self._waiting > 0
 
     def join(self, lane: Lane) -> None:
         """Put a lane that has a job and a free slot into its ring, once."""
         if lane.in_turn:
             return
         lane.in_turn = True
+        self._waiting += 1
         (self._late if lane.late else self._fresh).join(lane)
 
     def next(self, *, late: bool = True) -> Lane | None:
@@ -104,6 +110,7 @@ class Turns:
             if lane is not None:
                 self._late_next = ring is self._fresh
                 lane.in_turn = False
+                self._waiting -= 1
                 return lane
         return None
 
