@@ -9,6 +9,7 @@ import statistics
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 import apsw
 import msgspec
@@ -17,7 +18,7 @@ from bench.figures import Figures, measure
 from bench.generator import Load
 from bench.report import Progress, Report, print_report
 from bench.setup import place
-from bench.world import Server, generate, world
+from bench.world import Server, SinkProcess, generate, world
 
 MOST_OVER = 1.1
 MOST_RATIO, MOST_MORE_MS = 1.5, 10.0
@@ -25,17 +26,21 @@ MOST_RATIO, MOST_MORE_MS = 1.5, 10.0
 RAMP_SECONDS = 10.0
 PATIENCE_SECONDS = 60.0
 FILL_SECONDS = 3600.0
+LOOK_SECONDS = 10.0
 PAUSE_SECONDS = 1.0
 """How long the breaker is open the first time: it has been open often by the time when all are waiting."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """`cap`: messages a second to who recovers; `rate`: to the other endpoint; `seconds`: how long each load lasts."""
+    """`cap`: messages a second to who recovers; `rate`: to the other endpoint; `seconds`: how long each load lasts. `whole`: the
+    recovery is watched until nothing waits any more, not only while the other endpoint gets its last load.
+    """
 
     waiting: int = 100_000
     cap: int = 50
     rate: float = 200.0
     seconds: float = 30.0
+    whole: bool = False
 
 
 class Recovery(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,8 +55,12 @@ class Recovery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def dead(plan: Plan, progress: Progress) -> Report:
-    with world(HOOKWRIGHT_RECOVERY_RATE=str(plan.cap), HOOKWRIGHT_BREAKER_PAUSE=str(PAUSE_SECONDS)) as (server, sink):
-        other, gone = place(server, f"{sink.url}/hook/0"), place(server, f"{sink.url}/dead/0")
+    settings = {"HOOKWRIGHT_RECOVERY_RATE": str(plan.cap), "HOOKWRIGHT_BREAKER_PAUSE": str(PAUSE_SECONDS)}
+    with ExitStack() as ends:
+        grave = SinkProcess()  # of its own: what is measured at the other endpoint is forgotten before each load
+        ends.callback(grave.end)
+        server, sink = ends.enter_context(world(**settings))
+        other, gone = place(server, f"{sink.url}/hook/0"), place(server, f"{grave.url}/dead/0")
 
         def beside(when: str) -> Figures:
             load = Load(
@@ -67,13 +76,15 @@ def dead(plan: Plan, progress: Progress) -> Report:
         )
         progress(f"{len(filled.accepted):,} messages are waiting")
         runs["while it is dead"] = beside("while it is dead")
-        sink.forget()
-        sink.revive()
+        grave.forget()
+        grave.revive()
         began = time.monotonic()
         closed = _wait_until_closed(server, began)
-        until_first = min((at for _, at in sink.arrivals().get("/dead/0", [])), default=began) - began
         runs["while it recovers"] = beside("while it recovers")
-        times = sorted(at for _, at in sink.arrivals().get("/dead/0", []))
+        if plan.whole:
+            _wait_until_empty(grave, len(filled.accepted), 2 * plan.waiting / plan.cap, progress)
+        times = sorted(at for _, at in grave.arrivals().get("/dead/0", []))
+        until_first = times[0] - began if times else 0.0
         trips, phase = _breaker(server)
         recovery = Recovery(
             waiting=len(filled.accepted), until_first=until_first, arrived=len(times), most_in_a_second=most_in_a_second(times),
@@ -90,6 +101,14 @@ def _wait_until_closed(server: Server, began: float) -> int:
             return trips
         time.sleep(0.05)
     raise RuntimeError(f"the endpoint is not tried again within {PATIENCE_SECONDS:g} s")
+
+
+def _wait_until_empty(sink: SinkProcess, waiting: int, seconds: float, progress: Progress) -> None:
+    """Not longer than so many `seconds`."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and (arrived := sink.count()) < waiting:
+        progress(f"{arrived:,} of {waiting:,} arrived")
+        time.sleep(LOOK_SECONDS)
 
 
 def _breaker(server: Server) -> tuple[int, int]:
@@ -122,12 +141,13 @@ def _usual(times: Sequence[float]) -> float:
 
 def report(plan: Plan, runs: dict[str, Figures], recovery: Recovery) -> Report:
     before = runs["before"]
+    left = recovery.waiting - recovery.arrived if plan.whole else 0
     quiet = all(
         each.end_to_end_p99_ms <= max(MOST_RATIO * before.end_to_end_p99_ms, before.end_to_end_p99_ms + MOST_MORE_MS)
         and not each.lost + each.refused + each.broken
         for each in runs.values()
     )
-    capped = recovery.arrived > 0 and recovery.most_in_a_second <= MOST_OVER * plan.cap and not recovery.tripped_again
+    capped = recovery.arrived > 0 and recovery.most_in_a_second <= MOST_OVER * plan.cap and not recovery.tripped_again and not left
     return Report(
         title=f"dead: {recovery.waiting:,} messages waited for an endpoint that comes back at {plan.cap}/s; {plan.rate:g}/s to another",
         columns=("the other endpoint", "delivered", "p50 ms", "p99 ms", "lost or refused"),
@@ -157,9 +177,10 @@ def main(arguments: Sequence[str]) -> int:
     made.add_argument("--cap", type=int, default=plan.cap, help=f"HOOKWRIGHT_RECOVERY_RATE (default {plan.cap})")
     made.add_argument("--rate", type=float, default=plan.rate, help=f"messages a second to the other endpoint (default {plan.rate:g})")
     made.add_argument("--seconds", type=float, default=plan.seconds, help=f"how long each load lasts (default {plan.seconds:g})")
+    made.add_argument("--whole", action="store_true", help="watch until all have arrived (at 50 a second, half an hour for 100,000)")
     made.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     o = made.parse_args(arguments)
-    plan = Plan(waiting=o.waiting, cap=o.cap, rate=o.rate, seconds=o.seconds)
+    plan = Plan(waiting=o.waiting, cap=o.cap, rate=o.rate, seconds=o.seconds, whole=o.whole)
     found = dead(plan, lambda line: print(f"  dead: {line}", file=sys.stderr, flush=True))
     print_report(found, as_json=o.json)
     return 0 if found.kept else 1
