@@ -17,8 +17,7 @@ import uvloop
 from bench import wire
 from bench.report import Progress, Report, print_report
 from bench.world import SinkProcess
-from hookwright.domain.addresses import parse_networks
-from hookwright.domain.egress import Egress
+from hookwright.domain.egress import Egress, parse_openings
 from hookwright.sender import Request, Response
 from hookwright.senders.http import HttpSender
 
@@ -35,7 +34,7 @@ Send = Callable[[], Awaitable[None]]
 
 @asynccontextmanager
 async def by_sender(port: int, body: bytes, connections: int) -> AsyncIterator[Send]:
-    sender = HttpSender(Egress(allowed=parse_networks(["127.0.0.0/8"])), connections=connections)
+    sender = HttpSender(Egress(allowed=parse_openings(["127.0.0.0/8"])), connections=connections)
     url = f"http://127.0.0.1:{port}/hook"
 
     async def send() -> None:

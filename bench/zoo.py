@@ -24,8 +24,7 @@ from bench.figures import percentile
 from bench.processes import forget_peak, memory_mib
 from bench.report import Progress, Report, print_report
 from bench.world import ROOT
-from hookwright.domain.addresses import parse_networks
-from hookwright.domain.egress import Egress
+from hookwright.domain.egress import Egress, parse_openings
 from hookwright.runtime.server import allow_open_files
 from hookwright.sender import Request
 from hookwright.senders.http import HttpSender
@@ -95,7 +94,7 @@ async def keep() -> None:
 async def visit(asked: Visit) -> Found:
     plan, lags = asked.plan, list[float]()
     sender = HttpSender(
-        Egress(allowed=parse_networks(["127.0.0.0/8"])), connections=plan.attempts, tls=trusting(asked.trusted)
+        Egress(allowed=parse_openings(["127.0.0.0/8"])), connections=plan.attempts, tls=trusting(asked.trusted)
     )  # fmt: skip
     body = b"x" * plan.size
 

@@ -7,12 +7,11 @@ from contextlib import asynccontextmanager, suppress
 from itertools import count
 from typing import Any
 
-from hookwright.domain.addresses import parse_networks
-from hookwright.domain.egress import Egress
+from hookwright.domain.egress import Egress, parse_openings
 from hookwright.sender import Failure, Request, Response
 from hookwright.senders.http import HttpSender
 
-LOOPBACK = parse_networks(["127.0.0.0/8", "::1/128"])
+LOOPBACK = parse_openings(["127.0.0.0/8", "::1/128"])
 EVERY_PORT = ((1, 65535),)
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 BODY = b'{"n":1}'

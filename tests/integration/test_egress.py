@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from hookwright.domain.addresses import parse_networks
-from hookwright.domain.egress import Egress, parse_nat64
+from hookwright.domain.egress import Egress, parse_nat64, parse_openings
 from hookwright.domain.pages import PageRequest
 from hookwright.engine import feeder
 from hookwright.sender import Failure, Request, Response
@@ -111,11 +111,11 @@ def guarded(egress: Egress, own: Collection[str], /, **answers: list[str]) -> di
 def test_a_public_address_of_this_machine_is_no_target_unless_it_was_opened() -> None:
     answers = {"own": [PUBLIC], "other": ["8.8.4.4"], "both": ["8.8.4.4", PUBLIC]}
     assert guarded(Egress(), {PUBLIC}, **answers) == {"own": "blocked", "other": None, "both": "blocked"}
-    assert guarded(Egress(allowed=parse_networks([f"{PUBLIC}/32"])), {PUBLIC}, **answers) == {"own": None, "other": None, "both": None}
+    assert guarded(Egress(allowed=parse_openings([f"{PUBLIC}/32"])), {PUBLIC}, **answers) == {"own": None, "other": None, "both": None}
 
 
 def test_the_port_where_this_server_listens_is_no_target_even_where_the_network_is_open() -> None:
-    egress = Egress(allowed=parse_networks(["10.0.0.0/8"]), own_port=443)
+    egress = Egress(allowed=parse_openings(["10.0.0.0/8"]), own_port=443)
     assert guarded(egress, {"10.0.0.1"}, own=["10.0.0.1"], other=["10.0.0.2"]) == {"own": "blocked", "other": None}
 
 
@@ -143,13 +143,13 @@ def sent(egress: Egress, host: str, *answers: str) -> tuple[Response | Failure, 
 
 
 def test_what_is_denied_is_refused_inside_an_opened_network() -> None:
-    egress = Egress(allowed=parse_networks(["127.0.0.0/8"]), denied=parse_networks(["127.0.0.1/32"]))
+    egress = Egress(allowed=parse_openings(["127.0.0.0/8"]), denied=parse_networks(["127.0.0.1/32"]))
     assert sent(egress, "127.0.0.1") == (REFUSED_BY_US, 0)
     assert sent(egress, "hooks.example", "127.0.0.1") == (BLOCKED_NAME, 0)
 
 
 def test_a_port_that_is_not_open_is_refused_whatever_a_name_resolves_to() -> None:
-    result, connections = sent(Egress(allowed=parse_networks(["10.0.0.0/8"])), "hooks.example", PUBLIC)
+    result, connections = sent(Egress(allowed=parse_openings(["10.0.0.0/8"])), "hooks.example", PUBLIC)
     assert (result, connections) == (BLOCKED_NAME, 0)
     assert sent(Egress(), "hooks.example", PUBLIC) == (REFUSED_BY_US, 0)
 

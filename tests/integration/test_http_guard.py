@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from hookwright.domain.addresses import parse_networks
+from hookwright.domain.egress import parse_openings
 from hookwright.sender import Failure, Response
 from hookwright.senders.faults import BLOCKED, BLOCKED_NAME, LATE_ADDRESS, NO_ADDRESS
 from hookwright.senders.guard import Guard
@@ -25,7 +25,7 @@ def guarded(
         return addresses
 
     async def scenario() -> tuple[Response | Failure, int, list[str]]:
-        async with receiving(answering(OK)) as receiver, sending(allowed=parse_networks(allowed), lookup=lookup) as sender:
+        async with receiving(answering(OK)) as receiver, sending(allowed=parse_openings(allowed), lookup=lookup) as sender:
             return await sender.send(request(url.replace("PORT", str(receiver.port)))), receiver.connections, asked
 
     return asyncio.run(scenario())

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from hookwright.domain.addresses import parse_networks
-from hookwright.domain.egress import Egress, parse_nat64
+from hookwright.domain.egress import Egress, parse_nat64, parse_openings
 from hookwright.sender import Failure, Response
 from tests.integration.receivers import EVERY_PORT, answering, receiving, request, sending
 from tests.security.canary import canary
@@ -30,7 +30,7 @@ def test_no_answer_makes_us_go_elsewhere(line: bytes) -> None:
             answer = with_length(b"", line.replace(b"PORT", b"%d" % port), status=b"%d Answer" % status)
             async with (
                 receiving(answering(answer), host="127.0.0.2") as receiver,
-                sending(allowed=parse_networks(["127.0.0.2/32"])) as sender,
+                sending(allowed=parse_openings(["127.0.0.2/32"])) as sender,
             ):
                 results += [await sender.send(request(f"http://127.0.0.2:{receiver.port}/", last=last)) for last in (False, True)]
         return results
@@ -44,34 +44,34 @@ def test_no_answer_makes_us_go_elsewhere(line: bytes) -> None:
 # Networks as operators set them up: each opens what it says, and nothing beside it
 
 CONFIGURATIONS = {
-    "a private network is open": (Egress(allowed=parse_networks(["10.0.0.0/8"]), ports=EVERY_PORT), ["http://127.0.0.1:PORT/"]),
+    "a private network is open": (Egress(allowed=parse_openings(["10.0.0.0/8"]), ports=EVERY_PORT), ["http://127.0.0.1:PORT/"]),
     "another host of this network is open": (
-        Egress(allowed=parse_networks(["127.0.0.9/32"]), ports=EVERY_PORT),
+        Egress(allowed=parse_openings(["127.0.0.9/32"]), ports=EVERY_PORT),
         ["http://127.0.0.1:PORT/"],
     ),
     "IPv6 loopback is open": (
-        Egress(allowed=parse_networks(["::1/128"]), ports=EVERY_PORT),
+        Egress(allowed=parse_openings(["::1/128"]), ports=EVERY_PORT),
         ["http://127.0.0.1:PORT/", "http://[::ffff:7f00:1]:PORT/"],
     ),
     "IPv4 loopback is open": (
-        Egress(allowed=parse_networks(["127.0.0.0/8"]), ports=EVERY_PORT),
+        Egress(allowed=parse_openings(["127.0.0.0/8"]), ports=EVERY_PORT),
         ["http://[::1]:PORT/", "http://[::7f00:1]:PORT/"],
     ),
     "all mapped addresses are open": (
-        Egress(allowed=parse_networks(["::ffff:0:0/96"]), ports=EVERY_PORT),
+        Egress(allowed=parse_openings(["::ffff:0:0/96"]), ports=EVERY_PORT),
         ["http://[::ffff:7f00:1]:PORT/"],
     ),
     "every port is open": (Egress(ports=EVERY_PORT), ["http://127.0.0.1:PORT/", "http://[::1]:PORT/", "http://localhost:PORT/"]),
     "a translator is declared": (Egress(nat64=parse_nat64(["64:ff9b::/96"]), ports=EVERY_PORT), ["http://[64:ff9b::7f00:1]:PORT/"]),
     "a translator and a network": (
-        Egress(nat64=parse_nat64(["64:ff9b::/96"]), allowed=parse_networks(["10.0.0.0/8"]), ports=EVERY_PORT),
+        Egress(nat64=parse_nat64(["64:ff9b::/96"]), allowed=parse_openings(["10.0.0.0/8"]), ports=EVERY_PORT),
         ["http://[64:ff9b::7f00:1]:PORT/", "http://[64:ff9b::a9fe:a9fe]/"],
     ),
     "opened and denied": (
-        Egress(allowed=parse_networks(["127.0.0.0/8"]), denied=parse_networks(["127.0.0.1/32"]), ports=EVERY_PORT),
+        Egress(allowed=parse_openings(["127.0.0.0/8"]), denied=parse_networks(["127.0.0.1/32"]), ports=EVERY_PORT),
         ["http://127.0.0.1:PORT/", "http://[::ffff:7f00:1]:PORT/", "http://hooks.example:PORT/"],
     ),
-    "this server listens there": (Egress(allowed=parse_networks(["127.0.0.0/8"]), own_port=-1), ["http://127.0.0.1:PORT/"]),
+    "this server listens there": (Egress(allowed=parse_openings(["127.0.0.0/8"]), own_port=-1), ["http://127.0.0.1:PORT/"]),
 }
 
 

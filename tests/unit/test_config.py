@@ -1,7 +1,6 @@
 """Settings are read from the right place, refused with a reason, and silent about secrets."""
 
 import base64
-import ipaddress
 import os
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import pytest
 
 from hookwright.config import Settings, is_loopback
 from hookwright.domain.addresses import parse_networks
-from hookwright.domain.egress import Egress
+from hookwright.domain.egress import Egress, parse_openings
 from hookwright.domain.proxies import Proxy
 from hookwright.domain.retries import DEFAULT_SCHEDULE
 from hookwright.errors import ConfigurationError
@@ -63,13 +62,13 @@ def test_a_retry_schedule_is_seconds_with_fractions(monkeypatch: pytest.MonkeyPa
 
 def test_networks_are_read_from_a_comma_separated_list(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOOKWRIGHT_ALLOW_NETWORKS", "127.0.0.0/8,::1/128")
-    assert Settings.load().allow_networks == (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
+    assert Settings.load().allow_networks == parse_openings(["127.0.0.0/8", "::1/128"])
 
 
 def test_networks_in_the_file_are_texts(tmp_path: Path) -> None:
     file = tmp_path / "settings.toml"
     file.write_text('allow_networks = ["10.0.0.0/8"]\n')
-    assert Settings.load(config=file).allow_networks == (ipaddress.ip_network("10.0.0.0/8"),)
+    assert Settings.load(config=file).allow_networks == parse_openings(["10.0.0.0/8"])
     file.write_text("allow_networks = [5]\n")  # as a number it would open 0.0.0.5
     assert "'5' is not a network" in refusal(config=file)
 
@@ -87,7 +86,10 @@ def test_networks_in_the_file_are_texts(tmp_path: Path) -> None:
         ("message_retention", "-1", "0"),
         ("retry_schedule", "nan", "more than 0"),
         ("allow_networks", "10.0.0.1/8", "10.0.0.0/8"),
+        ("allow_networks", "10.0.0.0/8:http", "a port like 443"),
+        ("allow_networks", "10.0.0.0/8:0", "a port like 443"),
         ("deny_networks", "10.0.0.1/8", "10.0.0.0/8"),
+        ("deny_networks", "10.0.0.0/8:80", "10.0.0.0/8"),
         ("allow_ports", "443,http", "a port like 443, or a range of ports like 1024-65535"),
         ("allow_ports", "0-80", "a port like 443"),
         ("nat64", "64:ff9b:1::/48", "64:ff9b::/96"),
@@ -145,13 +147,13 @@ def test_a_password_of_postgresql_is_in_no_name_and_no_representation(url: str) 
 
 def test_where_requests_may_go_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
-        "ALLOW_NETWORKS": "10.0.0.0/8", "DENY_NETWORKS": "10.0.0.5/32,192.0.2.0/24", "ALLOW_PORTS": "443, 1024-65535",
+        "ALLOW_NETWORKS": "10.0.0.0/8,10.1.0.0/16:8000-8999", "DENY_NETWORKS": "10.0.0.5/32,192.0.2.0/24", "ALLOW_PORTS": "443, 1024-65535",
         "NAT64": "64:ff9b::/96", "PORT": "9000",
     }.items():  # fmt: skip
         monkeypatch.setenv(f"HOOKWRIGHT_{name}", value)
     assert Settings.load().egress() == Egress(
-        allowed=parse_networks(["10.0.0.0/8"]), denied=parse_networks(["10.0.0.5/32", "192.0.2.0/24"]), ports=((443, 443), (1024, 65535)),
-        nat64=parse_networks(["64:ff9b::/96"]), own_port=9000,
+        allowed=parse_openings(["10.0.0.0/8", "10.1.0.0/16:8000-8999"]), denied=parse_networks(["10.0.0.5/32", "192.0.2.0/24"]),
+        ports=((443, 443), (1024, 65535)), nat64=parse_networks(["64:ff9b::/96"]), own_port=9000,
     )  # fmt: skip
 
 
@@ -209,6 +211,13 @@ def test_what_is_opened_is_told_without_secrets(flags: dict[str, str]) -> None:
     (line,) = Settings.load(**flags).unsafe_switches()
     assert line.startswith(f"HOOKWRIGHT_{next(iter(flags)).upper()}")
     assert "=short" not in line
+
+
+def test_a_network_that_is_open_on_some_ports_is_shown_with_them() -> None:
+    settings = Settings.load(allow_networks="10.0.0.0/8, 10.1.0.0/16:8080, [fd00::/8]:8000-8999")
+    (line,) = settings.unsafe_switches()
+    assert "HOOKWRIGHT_ALLOW_NETWORKS=10.0.0.0/8,10.1.0.0/16:8080,[fd00::/8]:8000-8999:" in line
+    assert settings.model_dump(mode="json")["allow_networks"] == "10.0.0.0/8,10.1.0.0/16:8080,[fd00::/8]:8000-8999"
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.0.1", "::1", "localhost"])

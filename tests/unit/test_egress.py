@@ -3,19 +3,53 @@
 import pytest
 
 from hookwright.domain.addresses import parse_networks
-from hookwright.domain.egress import WEB_PORTS, Egress, parse_nat64, parse_ports, show_ports
+from hookwright.domain.egress import WEB_PORTS, Egress, parse_nat64, parse_openings, parse_ports, show_ports
 
 EVERY = ((1, 65535),)
 
 
 def opened(*networks: str) -> Egress:
-    return Egress(allowed=parse_networks(networks))
+    return Egress(allowed=parse_openings(networks))
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::ffff:127.0.0.1"])
 def test_an_opened_network_opens_its_addresses_however_they_are_written_on_every_port(address: str) -> None:
     for port in (80, 9000, 65535):
         assert opened("127.0.0.0/8").judge(address, port) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "open_on", "closed_on"),
+    [
+        ("10.0.0.0/8:8080", [("10.0.0.1", 8080)], [("10.0.0.1", 443), ("10.0.0.1", 8081), ("172.16.0.1", 8080)]),
+        ("10.0.0.5:9000", [("10.0.0.5", 9000), ("::ffff:10.0.0.5", 9000)], [("10.0.0.6", 9000), ("10.0.0.5", 80)]),
+        ("10.0.0.0/8:8000-8999", [("10.9.9.9", 8000), ("10.9.9.9", 8999)], [("10.9.9.9", 7999), ("10.9.9.9", 9000)]),
+        ("fd00::/8:8080", [("fd00::1", 8080)], [("fd00::1", 80), ("fe80::1", 8080)]),
+        ("[fd00::/8]:8080", [("fd00::1", 8080)], [("fd00::1", 80)]),
+        ("[::1]:8080", [("::1", 8080)], [("::1", 80), ("::1:8080", 8080)]),
+        ("8.8.8.8/32:9000", [("8.8.8.8", 9000), ("8.8.8.8", 443)], [("8.8.8.8", 9001), ("8.8.4.4", 9000)]),
+    ],
+)
+def test_a_network_can_be_opened_on_some_ports(text: str, open_on: list[tuple[str, int]], closed_on: list[tuple[str, int]]) -> None:
+    egress = opened(text)
+    assert [each for each in open_on if egress.judge(*each) is not None] == []
+    assert [each for each in closed_on if egress.judge(*each) is None] == []
+    (opening,) = egress.allowed
+    assert parse_openings([str(opening)]) == (opening,)
+
+
+def test_a_network_that_is_open_on_some_ports_is_opened_on_those_alone() -> None:
+    egress = opened("127.0.0.1:8080")
+    assert (egress.is_opened("127.0.0.1", 8080), egress.is_opened("127.0.0.1", 8081)) == (True, False)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["10.0.0.0/8:", "10.0.0.0/8:0", "10.0.0.0/8:80:81", "[fd00::/8]:x", "[fd00::/8]", "[fd00::/8", "10.0.0.1/8:80", ":80", "", "a:80"],
+)
+def test_an_opening_that_cannot_be_read_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is not a (network|port) like"):
+        parse_openings([text])
 
 
 def test_an_opened_network_opens_nothing_else() -> None:
@@ -30,7 +64,7 @@ def test_a_scope_is_refused_even_inside_an_opened_network() -> None:
 
 
 def test_what_the_operator_denies_is_refused_in_public_and_in_opened_networks() -> None:
-    egress = Egress(allowed=parse_networks(["10.0.0.0/8"]), denied=parse_networks(["10.0.0.5/32", "8.8.8.0/24"]))
+    egress = Egress(allowed=parse_openings(["10.0.0.0/8"]), denied=parse_networks(["10.0.0.5/32", "8.8.8.0/24"]))
     assert [egress.judge(each, 443) is None for each in ("10.0.0.4", "10.0.0.5", "::ffff:10.0.0.5", "8.8.8.8", "8.8.4.4")] == [
         True, False, False, False, True,
     ]  # fmt: skip
@@ -86,7 +120,7 @@ def test_behind_a_declared_translator_the_address_inside_is_judged() -> None:
 
 def test_only_what_lies_in_an_opened_network_counts_as_opened() -> None:
     egress = opened("127.0.0.1/32")
-    assert [egress.is_opened(each) for each in ("127.0.0.1", "::ffff:127.0.0.1", "127.0.0.2", "8.8.8.8", "nonsense")] == [
+    assert [egress.is_opened(each, 443) for each in ("127.0.0.1", "::ffff:127.0.0.1", "127.0.0.2", "8.8.8.8", "nonsense")] == [
         True, True, False, False, False,
     ]  # fmt: skip
 

@@ -1,4 +1,6 @@
-"""Settings: every option with its meaning, unit, default and reason, and a refusal that says what would be right.
+"""Settings: all options together, checked, with a refusal that says what would be right.
+
+The options stand beside others of their kind: `installation`, `deliveries`, `destinations`, `transformations`, `callers`.
 
 Order, first wins: flags (arguments of `Settings.load`), environment (`HOOKWRIGHT_*`), the TOML file that
 HOOKWRIGHT_CONFIG names, defaults. An empty variable counts as absent, because that is what `${NAME:-}` makes of it.
@@ -9,18 +11,20 @@ import ipaddress
 import os
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import ValidationError, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
+from hookwright.config.callers import Callers
+from hookwright.config.deliveries import Deliveries
+from hookwright.config.destinations import Destinations
+from hookwright.config.installation import Installation
 from hookwright.config.mistakes import PREFIX, explain, unknown_variables
-from hookwright.config.values import Age, Database, Nat64, Networks, OpenPorts, Origin, Portal, Proxy, Ring, Schedule
+from hookwright.config.transformations import Transformations
 from hookwright.domain import proxies
-from hookwright.domain.egress import WEB_PORTS, Egress
-from hookwright.domain.messages import MAX_RETENTION_DAYS
-from hookwright.domain.retries import DEFAULT_SCHEDULE
+from hookwright.domain.egress import Egress
 from hookwright.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -41,299 +45,13 @@ def is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
-def _option(default: Any, unit: str, meaning: str, why: str, **bounds: Any) -> Any:
-    return Field(default, description=meaning, json_schema_extra={"unit": unit, "why": why}, **bounds)
+class Settings(Callers, Transformations, Destinations, Deliveries, Installation, BaseSettings):
+    """All options, checked. Build it with `load`. Times are seconds, sizes bytes, unless the name says otherwise.
 
-
-class Settings(BaseSettings):
-    """All options, checked. Build it with `load`. Times are seconds, sizes bytes, unless the name says otherwise."""
+    Of the classes above the last one comes first in the document.
+    """
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True, hide_input_in_errors=True)
-
-    config: Path | None = _option(
-        None, "file", "A TOML file with any of these options, by their lower-case names.", "For setups with too many variables."
-    )
-    host: str = _option(
-        "127.0.0.1", "address", "Where to listen.", "Reachable from this machine only, until somebody decides otherwise.", min_length=1
-    )
-    port: int = _option(
-        8071, "port", "The port to listen on; 0 lets the system choose.", "Clients written for the Svix server expect it.", ge=0, le=65535
-    )
-    database: Database = _option(
-        "sqlite:///hookwright.db",
-        "url",
-        "A SQLite file (three slashes for a relative path, four for an absolute one), or `postgresql://user:password@host/name`.",
-        "Nothing to install.",
-        repr=False,
-    )
-    database_pooled: bool = _option(
-        False,
-        "yes or no",
-        "A pooler in transaction mode (pgbouncer) stands before PostgreSQL: nothing is prepared or listened to.",
-        "A direct connection is faster.",
-    )
-    lease: float = _option(
-        10.0,
-        "seconds",
-        "How long a process on PostgreSQL may be silent before others take over its deliveries.",
-        "Longer than a garbage collection, a slow commit or a live migration takes.",
-        ge=2,
-        le=600,
-    )
-    role: Literal["all", "api", "worker"] = _option(
-        "all",
-        "word",
-        "What this process does: `api` accepts and answers, `worker` delivers. On SQLite only `all`.",
-        "One process can do everything.",
-    )
-    workers: int = _option(
-        1,
-        "processes",
-        "Processes that share the port, each with every limit here to itself. More than one needs PostgreSQL.",
-        "A SQLite file has one owner; and how many cores are for this program is not for it to guess.",
-        ge=1,
-        le=256,
-    )
-    jwt_secret: SecretStr | None = _option(
-        None,
-        "secret",
-        "Signs and checks API tokens (HS256).",
-        "Generated into the key file beside a SQLite file. Needed to listen publicly, and on PostgreSQL.",
-    )
-    encryption_keys: Ring | None = _option(
-        None,
-        "secret",
-        "Keys that seal stored secrets: `name:base64`, comma-separated, the current one first.",
-        "Generated into the key file beside a SQLite file. Needed on PostgreSQL.",
-    )
-    retry_schedule: Schedule = _option(
-        DEFAULT_SCHEDULE, "seconds", "Waits between the attempts of a delivery, comma-separated; fractions are allowed.",
-        "Ten attempts over three days, the example of the Standard Webhooks specification.",
-    )  # fmt: skip
-    retry_jitter: float = _option(
-        0.2,
-        "share",
-        "How far a wait may stray to either side.",
-        "Receivers that failed together are not all tried again at the same instant.",
-        ge=0,
-        lt=1,
-    )
-    attempt_timeout: float = _option(
-        30.0,
-        "seconds",
-        "The whole time of one attempt, from name lookup to the answer's end.",
-        "Slow receivers finish, stuck ones do not hold a place.",
-        ge=1,
-        le=60,
-    )
-    signature_headers: Literal["standard", "svix", "both"] = _option(
-        "standard",
-        "word",
-        "Names of the signature headers: `webhook-*`, `svix-*`, or both.",
-        "The Standard Webhooks specification's names.",
-    )
-    allow_networks: Networks = _option(
-        (),
-        "networks",
-        "Private networks that deliveries may go to, comma-separated.",
-        "None: an endpoint's URL must not reach into our own network.",
-    )
-    deny_networks: Networks = _option(
-        (),
-        "networks",
-        "Networks that deliveries may not go to, whatever else is open, comma-separated.",
-        "This machine's own addresses are refused without; those by which others reach it are known to you alone.",
-    )
-    allow_ports: OpenPorts = _option(
-        WEB_PORTS,
-        "ports",
-        "Ports on the public internet that deliveries may go to, comma-separated; ranges like `1024-65535` too.",
-        "Where web servers are. A network that was opened is open on every port.",
-    )
-    nat64: Nat64 = _option(
-        (),
-        "networks",
-        "The NAT64 prefixes of a network that has IPv6 alone, comma-separated, like `64:ff9b::/96`.",
-        "Elsewhere such addresses are a way around the rules.",
-    )
-    egress_proxy: Proxy | None = _option(
-        None,
-        "url",
-        "A forward proxy (HTTP CONNECT) by which all requests leave, `http://user:password@host:port`.",
-        "Requests go straight out; see [egress.md](egress.md). What the environment calls a proxy is not heeded.",
-    )
-    allow_lost_keys: bool = _option(
-        False,
-        "yes or no",
-        "Start although stored secrets cannot be opened: deliveries to those endpoints wait until they are made anew.",
-        "A key that is missing is most often a mistake, and the data needs it.",
-    )
-    https_only: bool = _option(
-        False, "yes or no", "Refuse endpoints with plain http URLs.", "Development and internal receivers often have no certificate."
-    )
-    max_message_bytes: int = _option(
-        1_048_576, "bytes", "The largest request body that is accepted.", "Four times what receivers usually take.", ge=1024, le=67_108_864
-    )
-    max_endpoints: int = _option(
-        5000,
-        "endpoints",
-        "The most endpoints of one application.",
-        "One transaction has to hold a message's whole fan-out.",
-        ge=1,
-        le=100_000,
-    )
-    message_retention: Age = _option(
-        MAX_RETENTION_DAYS,
-        "days",
-        "How long messages are kept, with their attempts and numbers; 0 for ever. At least 90, as long as a payload may be kept.",
-        "No payload is kept longer, so nothing older can be shown whole or sent again; and no disk is endless.",
-        ge=0,
-        le=36_500,
-    )
-    concurrency: int = _option(
-        512, "attempts", "Attempts under way at once.", "Well below the usual limit of 1,024 open files.", ge=1, le=65_536
-    )
-    endpoint_concurrency: int = _option(
-        64, "attempts", "Attempts under way at once to one endpoint.", "One slow receiver leaves room for the others.", ge=1, le=65_536
-    )
-    breaker_pause: float = _option(
-        30.0,
-        "seconds",
-        "How long nothing is sent to an endpoint that is found to be sick, the first time; up to 30 times as long when it goes on.",
-        "Long enough to come back in, short enough that nobody waits for us.",
-        ge=0.01,
-        le=3600,
-    )
-    recovery_rate: int = _option(
-        50,
-        "messages a second",
-        "At most so many go to an endpoint with a backlog after it was disabled or gave no answers, until that is gone; and a task that "
-        "sends again (recover, replay) adds no more.",
-        "Whoever has just come back is not struck down again.",
-        ge=1,
-        le=100_000,
-    )
-    disable_after: int = _option(
-        5,
-        "days",
-        "An endpoint that succeeded in nothing for so long is disabled; 0: never.",
-        "Its messages are held from then on.",
-        ge=0,
-        le=365,
-    )
-    queue_size: int = _option(
-        5000,
-        "deliveries",
-        "Deliveries held in memory; the rest waits in the database.",
-        "Memory stays bounded whatever the backlog.",
-        ge=1,
-        le=1_000_000,
-    )
-    queue_bytes: int = _option(
-        32 * 1024 * 1024, "bytes", "Payload bytes held in memory for them.", "The same, for large payloads.", ge=65_536
-    )
-    response_store_bytes: int = _option(
-        16_384, "bytes", "How much of a receiver's answer is kept.", "Enough for an error page's useful part.", ge=0, le=1_048_576
-    )
-    response_read_bytes: int = _option(
-        65_536,
-        "bytes",
-        "How much of an answer is read before the connection is dropped.",
-        "A connection can be used again after a small answer only.",
-        ge=0,
-        le=16_777_216,
-    )
-    transformation_workers: int = _option(
-        4,
-        "processes",
-        "Processes in which transformations run, one at a time in each; 0 turns transformations off.",
-        "None is begun before there is a transformation to run; and one customer's never has them all.",
-        ge=0,
-        le=256,
-    )
-    transformation_seconds: float = _option(
-        1.0,
-        "seconds",
-        "The processor's time that one run of a transformation may take.",
-        "A thousand times what a useful one takes, and little enough to be lost.",
-        gt=0,
-        le=30,
-    )
-    transformation_bytes: int = _option(
-        64 * 1024 * 1024,
-        "bytes",
-        "The memory that one run of a transformation may take.",
-        "A message of the largest size fits in several times.",
-        ge=8 * 1024 * 1024,
-        le=1024 * 1024 * 1024,
-    )
-    shutdown_grace: float = _option(
-        10.0,
-        "seconds",
-        "How long requests and attempts under way may take to finish at a stop.",
-        "Orchestrators wait 10 to 30 s before they kill.",
-        ge=0,
-        le=3600,
-    )
-    log_level: Literal["debug", "info", "warning", "error"] = _option(
-        "info",
-        "word",
-        "The least severe log line that is written.",
-        "Start, stop and what needs somebody; deliveries are in the API, not in the log.",
-    )
-    log_format: Literal["auto", "json", "console"] = _option(
-        "auto", "word", "How log lines look; `auto` is console on a terminal, JSON otherwise.", "People and collectors each get theirs."
-    )
-    header_bytes: int = _option(
-        32_768,
-        "bytes",
-        "The largest request line and headers together.",
-        "Four times what common servers take; memory stays bounded.",
-        ge=1024,
-        le=1_048_576,
-    )
-    header_seconds: float = _option(
-        10.0,
-        "seconds",
-        "How long a request's headers may take to arrive.",
-        "Slow on purpose is the oldest way to hold a server.",
-        gt=0,
-        le=3600,
-    )
-    request_seconds: float = _option(
-        30.0, "seconds", "How long a whole request may take to arrive, or an answer to be read.", "A megabyte at 35 kB/s.", gt=0, le=3600
-    )
-    keep_alive_seconds: float = _option(
-        15.0, "seconds", "How long an idle connection is kept for the next request.", "Reuse is cheap, hoarding is not.", gt=0, le=3600
-    )
-    max_connections: int = _option(
-        4096,
-        "connections",
-        "Open connections to the API; one more is answered 503.",
-        "Each costs some kilobytes and a file descriptor.",
-        ge=1,
-        le=1_000_000,
-    )
-    max_connections_per_address: int | None = _option(
-        None,
-        "connections",
-        "Of those, the most from one address; one more is answered 503.",
-        "None: behind a proxy all callers come from the proxy's address. Set it where callers connect directly.",
-        ge=1,
-        le=1_000_000,
-    )
-    portal_url: Portal | None = _option(
-        None,
-        "url",
-        "Base of the addresses that app-portal-access returns.",
-        "Taken from the request; set it behind a proxy that changes the name.",
-    )
-    webhook_origin: Origin | None = _option(
-        None,
-        "host name",
-        "The name of this installation, by which receivers are asked whether they allow messages from it (the CloudEvents handshake).",
-        "None: nobody but you knows it, and an endpoint cannot ask for that handshake before it is set.",
-    )
 
     @classmethod
     def settings_customise_sources(

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, PlainSerializer, SecretStr
 from pydantic_settings import NoDecode
 
 from hookwright.domain.addresses import Network, parse_networks
-from hookwright.domain.egress import WEB_PORTS, parse_nat64, parse_ports, show_ports
+from hookwright.domain.egress import WEB_PORTS, Opening, parse_nat64, parse_openings, parse_ports, show_ports
 from hookwright.domain.messages import MAX_RETENTION_DAYS
 from hookwright.domain.proxies import parse_proxy
 from hookwright.domain.retries import schedule_problem
@@ -66,6 +66,11 @@ def _networks(value: object) -> object:
     return parse_networks(map(str, parts)) if isinstance(parts, list | tuple) else parts
 
 
+def _openings(value: object) -> object:
+    parts = _split(value)
+    return parse_openings(map(str, parts)) if isinstance(parts, list | tuple) else parts
+
+
 def _nat64(value: object) -> object:
     parts = _split(value)
     return parse_nat64(map(str, parts)) if isinstance(parts, list | tuple) else parts
@@ -108,6 +113,7 @@ Database = Annotated[str, AfterValidator(_database)]
 Age = Annotated[int, AfterValidator(_age)]
 Schedule = Annotated[tuple[float, ...], NoDecode, BeforeValidator(_split), AfterValidator(_schedule), _Comma]
 Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks), _Comma]
+Openings = Annotated[tuple[Opening, ...], NoDecode, BeforeValidator(_openings), _Comma]
 Nat64 = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_nat64), _Comma]
 OpenPorts = Annotated[
     tuple[tuple[int, int], ...], NoDecode, BeforeValidator(_ports), PlainSerializer(show_ports, return_type=str)

@@ -84,7 +84,7 @@ class Guard:
         reason = self._egress.judge(address, port)
         if reason is not None:
             return reason
-        if self._egress.is_opened(address) and port != self._egress.own_port:
+        if self._egress.is_opened(address, port) and port != self._egress.own_port:
             return None
         return "this machine" if self._is_own(address) else None
 
