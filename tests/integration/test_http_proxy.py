@@ -15,13 +15,14 @@ from hookwright.senders.faults import (
     BLOCKED_NAME,
     LATE_CONNECTION,
     NO_ADDRESS,
+    NO_TUNNEL,
     PROXY_MALFORMED,
     PROXY_UNREACHED,
     REFUSED_BY_US,
     UNREACHABLE,
 )
 from tests.certificates import Authority, server_context
-from tests.integration.receivers import BODY, OK, answering, receiving, request, sending, silent
+from tests.integration.receivers import BODY, OK, answering, closing, receiving, request, sending, silent
 from tests.integration.sockets import FINE, Run, all_closed, pool_of, sockets
 from tests.zoo.proxies import ESTABLISHED, proxying
 
@@ -185,6 +186,8 @@ def test_a_proxy_that_cannot_be_connected_to_in_time_is_a_fault_of_ours(monkeypa
         (b"407 Request rejected by proxy\r\nX-Smokescreen-Error: Egress proxying is denied to host 'a': The destination address (10.0.0.1) "
             b"was denied by rule 'Deny: Private Range'.", BLOCKED_NAME),
         (b"502 Bad gateway\r\nX-Smokescreen-Error: Failed to connect to remote host: connection refused", UNREACHABLE),
+        (b"502 Bad gateway\r\nX-Smokescreen-Error: lookup a.example : no such host", NO_ADDRESS),
+        (b"502 Bad gateway\r\nX-Smokescreen-Error: Failed to resolve remote hostname: no such host", NO_ADDRESS),
         (b"504 Gateway timeout\r\nX-Smokescreen-Error: Timed out connecting to remote host: i/o timeout", UNREACHABLE),
         (b"503 Service Unavailable\r\nX-Squid-Error: ERR_CONNECT_FAIL 111", UNREACHABLE),
         (b"503 Service Unavailable\r\nX-Squid-Error: ERR_DNS_FAIL 0", NO_ADDRESS),
@@ -211,6 +214,93 @@ def test_what_the_proxy_says_of_itself_is_ours(answer: bytes) -> None:
     result = through(b"HTTP/1.1 " + answer + b"\r\n\r\n")
     assert isinstance(result, Failure)
     assert (result.fault, result.ours) == ("proxy", True)
+
+
+# A proxy that refuses one target and says nothing of whose fault it is
+
+
+def refused_beside(answer: bytes, *, working: bool = True, times: int = 1) -> list[Response | Failure]:
+    """What comes of attempts at a host that the proxy refuses, after one at another that it does not refuse if it is `working`."""
+
+    async def scenario() -> list[Response | Failure]:
+        async with receiving(answering(OK)) as receiver:
+            refusals = {f"{host}.example:80": b"HTTP/1.1 " + answer + b"\r\n\r\n" for host in ("inside", *(() if working else ("hooks",)))}
+            async with (
+                proxying({"hooks.example:80": receiver.port}, refusals=refusals) as proxy,
+                sending(allowed=(), proxy=proxy.proxy, lookup=no_lookup) as sender,
+            ):
+                await sender.send(request("http://hooks.example/"))
+                return [await sender.send(request("http://inside.example/")) for _ in range(times)]
+
+    return asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    "answer", [b"403 Forbidden", b"403 Forbidden\r\nX-Squid-Error: ERR_ACCESS_DENIED 0", b"407 No\r\nX-Smokescreen-Error: rule says no"]
+)
+def test_a_target_that_a_working_proxy_refuses_is_told_of_as_one_that_does_not_exist(answer: bytes) -> None:
+    assert refused_beside(answer, times=3) == [BLOCKED_NAME] * 3
+    assert BLOCKED_NAME.detail == NO_ADDRESS.detail
+
+
+@pytest.mark.parametrize("answer", [b"502 Bad Gateway", b"503 Service Unavailable", b"504 Gateway Timeout"])
+def test_a_target_to_which_a_working_proxy_has_no_way_costs_its_attempt_and_keeps_nobody_back(answer: bytes) -> None:
+    assert refused_beside(answer) == [NO_TUNNEL]
+    assert (NO_TUNNEL.ours, NO_TUNNEL.fault) == (True, "connection")  # a fault "proxy" would make all others wait
+
+
+def test_a_proxy_that_refuses_all_is_the_one_to_blame() -> None:
+    (result,) = refused_beside(b"403 Forbidden", working=False)
+    assert result == Failure("proxy", "the proxy of this server answered with status 403", ours=True)
+
+
+def test_credentials_that_the_proxy_does_not_take_are_never_the_targets_fault() -> None:
+    (result,) = refused_beside(b"407 Proxy Authentication Required\r\nProxy-Authenticate: Basic")
+    assert result == Failure("proxy", "the proxy of this server answered with status 407", ours=True)
+
+
+def test_a_proxy_is_known_to_work_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tunnels, "WORKING_SECONDS", 0.0)
+    (result,) = refused_beside(b"403 Forbidden")
+    assert isinstance(result, Failure)
+    assert result.fault == "proxy"
+
+
+def test_a_way_to_the_very_host_says_nothing_about_its_refusal(run: Run) -> None:
+    """As when the proxy's credentials are revoked while only one host is sent to."""
+
+    async def scenario() -> Response | Failure:
+        refusals: dict[str, bytes] = {}
+        async with (
+            receiving(closing(OK)) as receiver,
+            proxying({"hooks.example:80": receiver.port}, refusals=refusals) as proxy,
+            sending(allowed=(), proxy=proxy.proxy, lookup=no_lookup) as sender,
+        ):
+            await sender.send(request("http://hooks.example/"))
+            refusals["hooks.example:80"] = b"HTTP/1.1 403 Forbidden\r\n\r\n"
+            return await sender.send(request("http://hooks.example/", last=True))
+
+    assert run(scenario()) == Failure("proxy", "the proxy of this server answered with status 403", ours=True)
+
+
+def test_a_proxy_of_which_one_address_says_nothing_is_reached_by_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> Response | Failure:
+        async with receiving(answering(OK)) as receiver, proxying({"hooks.example:80": receiver.port}) as proxy:
+            loop = asyncio.get_running_loop()
+            connect = loop.create_connection
+
+            async def dead_at_first(make: Any, host: str, port: int, **options: Any) -> Any:
+                if host == "127.0.0.9":
+                    await asyncio.Event().wait()
+                return await connect(make, host, port, **options)
+
+            monkeypatch.setattr(loop, "create_connection", dead_at_first)
+            addresses = ["127.0.0.9", "127.0.0.1"]
+            async with sending(allowed=(), proxy=Proxy("smokescreen", proxy.port), lookup=lambda _: addresses) as sender:
+                return await sender.send(request("http://hooks.example/"))
+
+    monkeypatch.setattr(tunnels, "CONNECT_SECONDS", 1.0)
+    assert asyncio.run(scenario()) == FINE
 
 
 def test_a_tunnel_that_does_not_come_is_the_targets_as_a_connection_that_does_not_come_would_be(run: Run) -> None:

@@ -12,11 +12,11 @@ ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 class ForwardProxy:
     """`heads`: what it was asked, whole; `asked`: host and port of each."""
 
-    def __init__(self, routes: Mapping[str, int], answer: bytes) -> None:
+    def __init__(self, routes: Mapping[str, int], answer: bytes, refusals: Mapping[str, bytes]) -> None:
         self.port = 0
         self.heads: list[bytes] = []
         self.ended = asyncio.Event()
-        self._routes, self._answer = routes, answer
+        self._routes, self._answer, self._refusals = routes, answer, refusals
 
     @property
     def asked(self) -> list[str]:
@@ -29,7 +29,7 @@ class ForwardProxy:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             self.heads.append(await reader.readuntil(b"\r\n\r\n"))
-            writer.write(self._answer)
+            writer.write(self._refusals.get(self.asked[-1], self._answer))
             route = self._routes.get(self.asked[-1])
             if route is None:
                 if self._answer:
@@ -52,9 +52,11 @@ async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 
 
 @asynccontextmanager
-async def proxying(routes: Mapping[str, int] | None = None, answer: bytes = ESTABLISHED) -> AsyncIterator[ForwardProxy]:
-    """A proxy that answers `answer` to everything, and has a tunnel to a port of loopback for what is in `routes`."""
-    made = ForwardProxy(routes or {}, answer)
+async def proxying(
+    routes: Mapping[str, int] | None = None, answer: bytes = ESTABLISHED, refusals: Mapping[str, bytes] | None = None
+) -> AsyncIterator[ForwardProxy]:
+    """A proxy that answers `answer` to all but `refusals`, and has a tunnel to a port of loopback for what is in `routes`."""
+    made = ForwardProxy(routes or {}, answer, {} if refusals is None else refusals)
     server = await asyncio.start_server(made.serve, "127.0.0.1", 0)
     made.port = server.sockets[0].getsockname()[1]
     try:

@@ -30,6 +30,8 @@ UNUSABLE_URL = Failure("protocol", "the URL cannot be used")
 CLOSED = Failure("connection", "the sender is closed", ours=True)
 PROXY_UNREACHED = Failure("proxy", "the proxy of this server cannot be reached", ours=True)
 PROXY_MALFORMED = Failure("proxy", "the proxy of this server did not answer as one", ours=True)
+NO_TUNNEL = Failure("connection", "the proxy of this server has no way to this host at the moment", ours=True)
+"""It has one to others."""
 
 
 class Unreached(Exception):

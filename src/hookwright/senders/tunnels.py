@@ -4,13 +4,17 @@ Duty: with a proxy there is no other way out, and whose fault a failure is stays
 
 1. The way to the proxy is the operator's, who named it: the guard does not judge it. What is behind it is judged as far as it can
    be without a lookup, because the proxy resolves: literals, local names and ports. It must refuse the rest (docs/egress.md).
-2. A proxy that cannot be reached or that refuses us is a fault of ours and costs no attempt. Only where it says by a header that
-   the target is to blame is it the target's: that would be tried without end otherwise.
-3. Nothing that came before the tunnel was asked for counts as an answer of the target.
+2. A proxy that cannot be reached or that refuses us is a fault of ours, costs no attempt, and keeps everybody back. Where it says by
+   a header that the target is to blame it is the target's: that would be tried without end otherwise.
+3. A proxy that says nothing, but had a way for another host a moment ago, refuses this one: else a customer whose target it refuses
+   could keep everybody back. What it refuses by a 4xx is the target's fault; for a 5xx nobody is blamed, but the attempt is over.
+4. A target that the proxy must not reach and one that does not exist are told of in the same words, as by the guard.
+5. Nothing that came before the tunnel was asked for counts as an answer of the target.
 """
 
 import asyncio
 import re
+from collections import OrderedDict
 from contextlib import suppress
 from typing import cast
 
@@ -18,15 +22,31 @@ from hookwright.domain.addresses import is_address
 from hookwright.domain.proxies import Proxy
 from hookwright.sender import Failure
 from hookwright.senders.connections import Connection, Make
-from hookwright.senders.faults import BLOCKED_NAME, NO_ADDRESS, PROXY_MALFORMED, PROXY_UNREACHED, UNREACHABLE, Unreached, of_proxy
+from hookwright.senders.faults import (
+    BLOCKED_NAME,
+    NO_ADDRESS,
+    NO_TUNNEL,
+    PROXY_MALFORMED,
+    PROXY_UNREACHED,
+    UNREACHABLE,
+    Unreached,
+    of_proxy,
+)  # fmt: skip
 from hookwright.senders.lookups import Lookups
 from hookwright.senders.requests import USER_AGENT, Target
 
 CONNECT_SECONDS = 5.0
 """For a connection to the proxy, which is near."""
 MAX_HEAD = 16_384
+WORKING_SECONDS = 10.0
+"""For so long after it opened a tunnel a proxy is known to work."""
+AUTHENTICATION_REQUIRED = 407
+"""Of a proxy that says no more this is about our credentials, and never about a target."""
 
 _STATUS = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?: [^\r\n]*)?")
+_SMOKESCREEN = b"x-smokescreen-error"
+_LOOKUP = re.compile(rb"\blookup |\bresolve ")
+"""How Go, and Smokescreen itself, begin to tell of a name that has no address."""
 _PROXY_STATUS = re.compile(rb"\berror=([a-z_]+)")
 _ERRORS = {
     # RFC 9209, 2.3
@@ -42,6 +62,8 @@ class Tunnels:
     def __init__(self, proxy: Proxy, lookups: Lookups) -> None:
         self._loop = asyncio.get_running_loop()
         self._proxy, self._lookups = proxy, lookups
+        self._opened: OrderedDict[str, float] = OrderedDict()
+        """The last two hosts to which there was a way, and when."""
 
     async def open(self, target: Target, make: Make) -> Connection:
         """A connection, made by `make`, over which nothing was sent to the target yet. Raises Unreached."""
@@ -51,7 +73,7 @@ class Tunnels:
             head = await answer.head
             if head is None or transport.is_closing():
                 raise Unreached(PROXY_MALFORMED)
-            _judge(head)
+            self._judge(head, target.host)
             connection = make()
             transport.set_protocol(connection)
             connection.connection_made(transport)
@@ -64,9 +86,11 @@ class Tunnels:
     async def _reach(self) -> "tuple[asyncio.Transport, _Answer]":
         with suppress(OSError):  # so is what was not over in time
             async with asyncio.timeout(CONNECT_SECONDS):
-                for address in await self._addresses():
+                addresses = await self._addresses()
+                for address in addresses:
                     with suppress(OSError):
-                        return await self._loop.create_connection(_Answer, address, self._proxy.port)
+                        async with asyncio.timeout(CONNECT_SECONDS / len(addresses)):
+                            return await self._loop.create_connection(_Answer, address, self._proxy.port)
         raise Unreached(PROXY_UNREACHED)
 
     async def _addresses(self) -> tuple[str, ...]:
@@ -79,6 +103,32 @@ class Tunnels:
         if self._proxy.authorization is not None:
             lines.append(f"Proxy-Authorization: {self._proxy.authorization}")
         return "\r\n".join([*lines, "", ""]).encode()
+
+    def _judge(self, answer: bytes, host: str) -> None:
+        """Returns when there is a tunnel to the host. Raises Unreached."""
+        head, _, rest = answer.partition(b"\r\n\r\n")
+        first, *lines = head.split(b"\r\n")
+        found = _STATUS.fullmatch(first)
+        if found is None:
+            raise Unreached(PROXY_MALFORMED)
+        status = int(found[1])
+        if status // 100 != 2:
+            fields = {name.strip().lower(): value.strip() for name, _, value in (line.partition(b":") for line in lines)}
+            raise Unreached(_targets_fault(status, fields) or self._unsaid(status, fields, host))
+        if rest:  # neither HTTP nor TLS lets a server begin
+            raise Unreached(PROXY_MALFORMED)
+        self._opened[host] = self._loop.time()
+        self._opened.move_to_end(host)
+        if len(self._opened) > 2:
+            self._opened.popitem(last=False)
+
+    def _unsaid(self, status: int, fields: dict[bytes, bytes], host: str) -> Failure:
+        """Whose fault a refusal is that does not say so."""
+        since = self._loop.time() - WORKING_SECONDS
+        works = any(at > since for other, at in self._opened.items() if other != host)
+        if not works or (status == AUTHENTICATION_REQUIRED and _SMOKESCREEN not in fields):
+            return of_proxy(status)
+        return BLOCKED_NAME if status < 500 else NO_TUNNEL
 
 
 class _Answer(asyncio.Protocol):
@@ -114,28 +164,15 @@ class _Answer(asyncio.Protocol):
             self.head.set_result(head)
 
 
-def _judge(answer: bytes) -> None:
-    """Returns when there is a tunnel. Raises Unreached."""
-    head, _, rest = answer.partition(b"\r\n\r\n")
-    first, *lines = head.split(b"\r\n")
-    found = _STATUS.fullmatch(first)
-    if found is None:
-        raise Unreached(PROXY_MALFORMED)
-    status = int(found[1])
-    if status // 100 != 2:
-        fields = {name.strip().lower(): value.strip() for name, _, value in (line.partition(b":") for line in lines)}
-        raise Unreached(_targets_fault(status, fields) or of_proxy(status))
-    if rest:  # neither HTTP nor TLS lets a server begin
-        raise Unreached(PROXY_MALFORMED)
-
-
 def _targets_fault(status: int, fields: dict[bytes, bytes]) -> Failure | None:
     """What the proxy says about the target, if it does."""
-    smokescreen = fields.get(b"x-smokescreen-error")
+    smokescreen = fields.get(_SMOKESCREEN)
     if smokescreen is not None:
         if b"destination address" in smokescreen.lower():
             return BLOCKED_NAME
-        return UNREACHABLE if status in (502, 504) else None
+        if status not in (502, 504):
+            return None
+        return NO_ADDRESS if _LOOKUP.search(smokescreen) else UNREACHABLE
     named = _PROXY_STATUS.search(fields.get(b"proxy-status", b""))
     word = named[1] if named else fields.get(b"x-squid-error", b"").partition(b" ")[0]
     return _ERRORS.get(word)
