@@ -7,6 +7,7 @@ import pytest
 
 from hookwright.clock import SystemClock
 from hookwright.domain.endpoints import Endpoint, EndpointRecord, Options
+from hookwright.engine import handshakes
 from hookwright.engine.access import Admission
 from hookwright.engine.directory import Target
 from hookwright.engine.handshakes import MOST, MOST_EACH, Handshakes, Outcome
@@ -49,33 +50,48 @@ def check(story: Callable[[Nobody, Handshakes], Awaitable[None]]) -> None:
     asyncio.run(run())
 
 
-async def begin(handshakes: Handshakes, organization: str, count: int) -> "list[asyncio.Task[Outcome]]":
-    begun = [asyncio.create_task(handshakes.ask(target(organization))) for _ in range(count)]
+async def begin(asking: Handshakes, organization: str, count: int) -> "list[asyncio.Task[Outcome]]":
+    begun = [asyncio.create_task(asking.ask(target(organization))) for _ in range(count)]
     for _ in range(5):
         await asyncio.sleep(0)
     return begun
 
 
 def test_one_organization_has_a_few_at_a_time_and_others_have_theirs() -> None:
-    async def story(nobody: Nobody, handshakes: Handshakes) -> None:
-        under_way = await begin(handshakes, "org_a", MOST_EACH)
+    async def story(nobody: Nobody, asking: Handshakes) -> None:
+        under_way = await begin(asking, "org_a", MOST_EACH)
         with pytest.raises(Conflict):
-            await handshakes.ask(target("org_a"))
-        under_way += await begin(handshakes, "org_b", 1)
+            await asking.ask(target("org_a"))
+        under_way += await begin(asking, "org_b", 1)
         nobody.gate.set()
         assert {outcome.detail for outcome in await asyncio.gather(*under_way)} == {"no answer came from the endpoint"}
-        assert (await handshakes.ask(target("org_a"))).consent is None
+        assert (await asking.ask(target("org_a"))).consent is None
 
     check(story)
 
 
 def test_all_together_have_no_more_than_so_many_and_the_others_wait() -> None:
-    async def story(nobody: Nobody, handshakes: Handshakes) -> None:
-        under_way = [task for number in range(MOST) for task in await begin(handshakes, f"org_{number}", 2)]
+    async def story(nobody: Nobody, asking: Handshakes) -> None:
+        under_way = [task for number in range(MOST) for task in await begin(asking, f"org_{number}", 2)]
         assert len(nobody.asked) == MOST
         nobody.gate.set()
         await asyncio.gather(*under_way)
         assert len(nobody.asked) == 2 * MOST
+
+    check(story)
+
+
+def test_who_waits_for_a_place_is_told_after_a_while_that_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four organizations whose receivers hang would keep all others waiting for as long as they go on."""
+    monkeypatch.setattr(handshakes, "SECONDS", 0.01)
+
+    async def story(nobody: Nobody, asking: Handshakes) -> None:
+        under_way = [task for number in range(MOST) for task in await begin(asking, f"org_{number}", 1)]
+        with pytest.raises(Conflict, match="ask again"):
+            await asking.ask(target("org_a"))
+        nobody.gate.set()
+        await asyncio.gather(*under_way)
+        assert (await asking.ask(target("org_a"))).consent is None  # it holds no place
 
     check(story)
 
@@ -94,9 +110,9 @@ def test_all_together_have_no_more_than_so_many_and_the_others_wait() -> None:
     ],
 )
 def test_what_is_told_when_nobody_answered_maps_no_network(fault: Failure, told: str) -> None:
-    async def story(nobody: Nobody, handshakes: Handshakes) -> None:
+    async def story(nobody: Nobody, asking: Handshakes) -> None:
         nobody.fault = fault
         nobody.gate.set()
-        assert (await handshakes.ask(target("org_a"))).detail.startswith(told)
+        assert (await asking.ask(target("org_a"))).detail.startswith(told)
 
     check(story)

@@ -13,7 +13,7 @@ import pytest
 from hookwright.clock import SystemClock
 from hookwright.domain.access import ClientCredentials
 from hookwright.engine.access import Admission, Entry
-from hookwright.engine.tokens import LIFE, MOST_BYTES, Tokens, read_token, token_request
+from hookwright.engine.tokens import DOUBT, LIFE, MOST_BYTES, Tokens, read_token, token_request
 from hookwright.sender import Failure, Request, Response, TlsIdentity
 
 CLIENT = ClientCredentials("https://login.example/token", "id", "s3cret")
@@ -194,6 +194,59 @@ def test_a_refused_token_is_dropped_once() -> None:
     check(login, story)
 
 
+def test_who_waits_for_anothers_request_waits_no_longer_than_it_has_time() -> None:
+    login = Login(token("one"))
+
+    async def story(tokens: Tokens) -> None:
+        login.gate.clear()
+        first = asyncio.create_task(ask(tokens))
+        await turns()
+        result = await tokens.token(ENDPOINT, CLIENT, 0.01)
+        assert isinstance(result, Failure)
+        assert (result.fault, result.detail.endswith("the token endpoint did not answer in time")) == ("timeout", True)
+        assert not first.done()
+        login.gate.set()
+        assert await first == "one"
+        assert len(login.asked) == 1
+
+    check(login, story)
+
+
+def test_while_another_is_fetched_the_old_one_serves() -> None:
+    login = Login(token("one"), token("two"))
+
+    async def story(tokens: Tokens) -> None:
+        await ask(tokens)
+        login.now += 541
+        login.gate.clear()
+        first = asyncio.create_task(ask(tokens))
+        await turns()
+        assert [await ask(tokens) for _ in range(3)] == ["one"] * 3
+        login.gate.set()
+        assert await first == "two"
+        assert await ask(tokens) == "two"
+
+    check(login, story)
+
+
+def test_a_token_that_was_fetched_because_of_a_refusal_is_doubted_again_after_a_while() -> None:
+    login = Login(token("one"), token("two", expires_in=86_400), token("three"))
+
+    async def story(tokens: Tokens) -> None:
+        await ask(tokens)
+        tokens.refused(ENDPOINT, CLIENT, "one")
+        assert await ask(tokens) == "two"
+        login.now += DOUBT - 1
+        tokens.refused(ENDPOINT, CLIENT, "two")
+        assert await ask(tokens) == "two"
+        login.now += 2
+        tokens.refused(ENDPOINT, CLIENT, "two")
+        assert await ask(tokens) == "three"
+        assert len(login.asked) == 3
+
+    check(login, story)
+
+
 def deliver(login: Login, *statuses: int, entry: Entry | None = None, clock: Any = None) -> list[Response | Failure]:
     """Attempts through the whole of it, one after another."""
 
@@ -240,6 +293,27 @@ def test_an_expired_client_certificate_is_not_shown_to_anybody() -> None:
     assert isinstance(result, Failure)
     assert (result.fault, "expired on 2026-09-21" in result.detail) == ("tls", True)
     assert login.delivered == []
+
+
+def test_a_client_certificate_that_expires_soon_is_in_the_log_once_and_still_used(caplog: pytest.LogCaptureFixture) -> None:
+    class Before:
+        def now(self) -> int:
+            return 1_790_000_000_000 - 13 * 86_400_000
+
+    login, entry = Login(token("one")), Entry(None, None, 1_790_000_000_000)
+    assert len(deliver(login, 200, 200, 200, entry=entry, clock=Before())) == len(login.delivered) == 3
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
+        "the client certificate of endpoint ep_1 expires on 2026-09-21: its owner has to set another"
+    ]
+
+
+def test_a_client_certificate_that_is_good_for_longer_is_not(caplog: pytest.LogCaptureFixture) -> None:
+    class Before:
+        def now(self) -> int:
+            return 1_790_000_000_000 - 15 * 86_400_000
+
+    deliver(Login(token("one")), 200, entry=Entry(None, None, 1_790_000_000_000), clock=Before())
+    assert [record for record in caplog.records if record.levelname == "WARNING"] == []
 
 
 def fields_of(request: Request) -> dict[str, list[str]]:

@@ -4,7 +4,9 @@ All others go to the sender directly; credentials that never change are among a 
 """
 
 import asyncio
+import logging
 import math
+from collections import OrderedDict
 from datetime import UTC, datetime
 
 import msgspec
@@ -18,6 +20,11 @@ LATE = Failure("timeout", "nothing was sent, because the token endpoint took all
 NOTICED = 0.05
 """Seconds: what a token costs that is in memory is less, and the deadline stays the one that all attempts have."""
 UNAUTHORIZED = 401
+SOON_MS = 14 * 86_400_000
+"""So long before a client certificate expires it is said that it does."""
+MOST_WARNED = 1_000
+
+log = logging.getLogger(__name__)
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -41,17 +48,31 @@ class Admission:
     def __init__(self, sender: Sender, clock: Clock) -> None:
         self._sender, self._clock = sender, clock
         self._tokens = Tokens(sender)
+        self._warned: OrderedDict[tuple[str, int], None] = OrderedDict()
 
     async def send(self, endpoint: str, entry: Entry | None, request: Request) -> Response | Failure:
         """As the sender would, within the request's deadline. A token that is not to be had is a Failure with its reason."""
         if entry is None:
             return await self._sender.send(request)
-        if entry.expires_at is not None and entry.expires_at <= self._clock.now():
-            return _expired(entry.expires_at)
+        if entry.expires_at is not None:
+            left = entry.expires_at - self._clock.now()
+            if left <= 0:
+                return _expired(entry.expires_at)
+            if left < SOON_MS:
+                self._warn(endpoint, entry.expires_at)
         request = msgspec.structs.replace(request, tls=entry.tls)
         if entry.credentials is None:
             return await self._sender.send(request)
         return await self._send_with_token(endpoint, entry.credentials, request)
+
+    def _warn(self, endpoint: str, expires_at: int) -> None:
+        """Once for each certificate, as long as it is remembered."""
+        if (endpoint, expires_at) in self._warned:
+            return
+        self._warned[endpoint, expires_at] = None
+        if len(self._warned) > MOST_WARNED:
+            self._warned.popitem(last=False)
+        log.warning("the client certificate of endpoint %s expires on %s: its owner has to set another", endpoint, _date(expires_at))
 
     async def _send_with_token(self, endpoint: str, credentials: ClientCredentials, request: Request) -> Response | Failure:
         loop = asyncio.get_running_loop()
@@ -73,6 +94,8 @@ class Admission:
 
 
 def _expired(at: int) -> Failure:
-    return Failure(
-        "tls", f"the client certificate of this endpoint expired on {datetime.fromtimestamp(at / 1000, UTC):%Y-%m-%d}; set another"
-    )
+    return Failure("tls", f"the client certificate of this endpoint expired on {_date(at)}; set another")
+
+
+def _date(at: int) -> str:
+    return f"{datetime.fromtimestamp(at / 1000, UTC):%Y-%m-%d}"

@@ -9,7 +9,8 @@ import asyncio
 import base64
 import secrets
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 import msgspec
 
@@ -53,17 +54,31 @@ class Handshakes:
         self._under_way = Counter[str]()
 
     async def ask(self, target: Target) -> Outcome:
-        """For an endpoint that asks to be verified. Raises Conflict `busy` when its organization has `MOST_EACH` under way."""
+        """For an endpoint that asks to be verified. Raises Conflict `busy` when its organization has `MOST_EACH` under way, or when
+        others had all places for as long as one may take.
+        """
         organization = target.endpoint.organization
         if self._under_way[organization] >= MOST_EACH:
             raise Conflict(f"{MOST_EACH} verifications of this organization are under way; wait until one has ended", code="busy")
         self._under_way[organization] += 1
         try:
-            async with self._places:
+            async with self._place():
                 return await self._ask(target)
         finally:
             self._under_way[organization] -= 1
             self._under_way += Counter()  # forgets zeros
+
+    @asynccontextmanager
+    async def _place(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(SECONDS):
+                await self._places.acquire()
+        except TimeoutError:
+            raise Conflict(f"{MOST} verifications are under way, of other organizations too; ask again in a moment", code="busy") from None
+        try:
+            yield
+        finally:
+            self._places.release()
 
     async def _ask(self, target: Target) -> Outcome:
         if target.endpoint.options.verification == "options":

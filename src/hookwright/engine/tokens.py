@@ -3,10 +3,11 @@
 Duty: a token endpoint that is slow, lies or is gone costs its own endpoint's attempts and nobody else's; ours is never asked more
 often than it must be. Rules:
 
-1. One request at a time for one endpoint; whoever needs the token meanwhile waits for its result, also if it is a failure.
+1. One request at a time for one endpoint; whoever needs the first token meanwhile waits for its result, also if it is a failure, and no
+   longer than there is time.
 2. A token is used until `margin` before its end, then another is fetched; if that fails, the old one is used to its end.
-3. A receiver's 401 drops the token, once: if the next one is not taken either, it is kept for its time. A receiver that refuses
-   everything does not make us ask for a token before each attempt.
+3. A receiver's 401 drops the token, but one that was fetched for this reason only after `DOUBT` seconds: a receiver that refuses
+   everything does not make us ask for a token before each attempt, and one that mended its ways is not kept out for a day.
 4. What comes back is believed as far as it can be a token: bounded, visible characters; everything else is a failure in words that
    quote no more of it than an error code.
 """
@@ -38,6 +39,8 @@ MARGIN, MARGIN_SHARE = 60.0, 0.1
 """Before its end, or a tenth of its life if that is less."""
 PAUSE = 5.0
 """Before it is tried again to get another while the old one still serves."""
+DOUBT = 300.0
+"""In which a token is kept although it is refused, because the one before was refused, too."""
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 _ERROR = re.compile(r"[a-z_]{1,40}")
 
@@ -45,12 +48,12 @@ Key = tuple[str, ClientCredentials]
 
 
 class _Token(msgspec.Struct, frozen=True):
-    """Times are those of `elapsed`. `second`: it was fetched because the one before was not taken."""
+    """Times are those of `elapsed`. `kept_until`: it was fetched because one was refused, and refusals say nothing till then."""
 
     text: str
     fresh_until: float
     ends_at: float
-    second: bool
+    kept_until: float
 
 
 class Tokens:
@@ -64,24 +67,31 @@ class Tokens:
 
     async def token(self, endpoint: str, credentials: ClientCredentials, seconds: float) -> str | Failure:
         """A token for the endpoint (its id), within so many seconds if it has to be fetched."""
-        key = endpoint, credentials
-        while True:
+        key, until, left = (endpoint, credentials), self._elapsed() + seconds, seconds
+        while left > 0:
             known = self._known.get(key)
             if known is not None and self._elapsed() < min(known.fresh_until, known.ends_at):
                 self._known.move_to_end(key)
                 return known.text
             flight = self._flights.get(key)
             if flight is None:
-                return await self._lead(key, seconds)
-            found = await asyncio.shield(flight)
+                return await self._lead(key, left)
+            if known is not None and self._elapsed() < known.ends_at:
+                return known.text  # it serves until there is another
+            done, _ = await asyncio.wait((flight,), timeout=left)
+            if not done:
+                break
+            found = flight.result()
             if found is not None:
-                return found  # else whoever fetched it was cancelled
+                return found
+            left = until - self._elapsed()  # whoever fetched it was cancelled
+        return _unreached(_LATE)
 
     def refused(self, endpoint: str, credentials: ClientCredentials, token: str) -> None:
         """The receiver answered 401 to it."""
         key = endpoint, credentials
         known = self._known.get(key)
-        if known is None or known.text != token or known.second:
+        if known is None or known.text != token or self._elapsed() < known.kept_until:
             return
         del self._known[key]
         self._dropped[key] = True
@@ -92,8 +102,8 @@ class Tokens:
         """The receiver answered something else: if it refuses this token one day, that is the first time."""
         key = endpoint, credentials
         known = self._known.get(key)
-        if known is not None and known.second and known.text == token:
-            self._known[key] = msgspec.structs.replace(known, second=False)
+        if known is not None and known.kept_until and known.text == token:
+            self._known[key] = msgspec.structs.replace(known, kept_until=0.0)
 
     async def _lead(self, key: Key, seconds: float) -> str | Failure:
         flight: asyncio.Future[str | Failure | None] = asyncio.get_running_loop().create_future()
@@ -118,7 +128,8 @@ class Tokens:
             return read
         text, life = read
         margin = min(MARGIN, life * MARGIN_SHARE)
-        self._known[key] = _Token(text, began + life - margin, began + life, second=self._dropped.pop(key, False))
+        kept_until = self._elapsed() + DOUBT if self._dropped.pop(key, False) else 0.0
+        self._known[key] = _Token(text, began + life - margin, began + life, kept_until)
         self._known.move_to_end(key)
         if len(self._known) > MOST:
             self._known.popitem(last=False)
@@ -197,4 +208,5 @@ def _failure(words: str) -> Failure:
     return Failure("protocol", f"{_NO_TOKEN} {words}")
 
 
+_LATE = Failure("timeout", "")
 _NO_TOKEN = "nothing was sent, because there is no access token: the token endpoint"  # noqa: S105
