@@ -41,6 +41,35 @@ def test_an_unused_connection_is_closed_after_its_time(run: Run) -> None:
     run(scenario())
 
 
+def test_a_connection_to_one_name_is_never_used_for_another_at_the_same_address(run: Run) -> None:
+    async def scenario() -> tuple[int, list[bytes]]:
+        async with receiving(answering(OK)) as receiver, sending(lookup=lambda _: ["127.0.0.1"]) as sender:
+            for name in ("one.example", "two.example", "one.example", "two.example", "two.example.", "127.0.0.1"):
+                assert await sender.send(request(f"http://{name}:{receiver.port}/")) == FINE
+            return receiver.connections, [whole.split(b"\r\n")[1].partition(b":")[2].strip() for whole in receiver.requests]
+
+    connections, hosts = run(scenario())
+    assert connections == 4
+    assert [host.partition(b":")[0] for host in hosts] == [
+        b"one.example", b"two.example", b"one.example", b"two.example", b"two.example", b"127.0.0.1",
+    ]  # fmt: skip
+
+
+def test_what_one_request_on_a_kept_connection_says_is_not_said_by_the_next(run: Run) -> None:
+    """Two endpoints of two customers at one host share connections, and nothing else."""
+
+    async def scenario() -> tuple[int, list[bytes]]:
+        async with receiving(answering(OK)) as receiver, sending() as sender:
+            for headers in ((("Authorization", "Bearer one"), ("X-Api-Key", "k")), (), (("Authorization", "Bearer two"),)):
+                assert await sender.send(request(receiver.url, headers=headers)) == FINE
+            return receiver.connections, receiver.requests
+
+    connections, requests = run(scenario())
+    assert connections == 1
+    assert [whole.count(b"Bearer one") + whole.count(b"X-Api-Key") for whole in requests] == [2, 0, 0]
+    assert [whole.count(b"Bearer two") for whole in requests] == [0, 0, 1]
+
+
 def test_a_deadline_holds_for_a_kept_connection_too(run: Run) -> None:
     async def scenario() -> tuple[list[Response | Failure], int]:
         async def handler(connection: Connection) -> None:

@@ -60,3 +60,25 @@ def test_any_other_certificate_is_a_tls_failure(names: list[str], addresses: lis
     assert result.fault == "tls"
     assert words in result.detail
     assert "127.0.0.1" not in result.detail
+
+
+@pytest.mark.parametrize(("host", "named"), [("hooks.example", "hooks.example"), ("hooks.example.", "hooks.example"), ("127.0.0.1", None)])
+def test_the_receiver_is_told_which_name_is_meant_and_no_address(host: str, named: str | None) -> None:
+    asked: list[str | None] = []
+
+    async def scenario() -> Response | Failure:
+        client, server = tls_context(), server_context(ROOT.issue(names=["hooks.example"]))
+        client.load_verify_locations(cadata=ROOT.pem)
+        server.sni_callback = lambda _, name, __: asked.append(name)
+        async with receiving(answering(OK), tls=server) as receiver, sending(tls=client, lookup=lambda _: ["127.0.0.1"]) as sender:
+            return await sender.send(request(f"https://{host}:{receiver.port}/"))
+
+    assert asyncio.run(scenario()) == Response(200, b"ok", False)
+    assert asked == [named]
+
+
+def test_a_certificate_for_a_name_is_none_for_its_address() -> None:
+    result = attempt_tls(ROOT.issue(names=["hooks.example"], addresses=[]), trusted=True)
+    assert isinstance(result, Failure)
+    assert result.fault == "tls"
+    assert "mismatch" in result.detail

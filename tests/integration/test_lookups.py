@@ -11,7 +11,7 @@ from queue import SimpleQueue
 import pytest
 
 from hookwright.senders import lookups
-from hookwright.senders.lookups import Lookups, LookupTimedOut
+from hookwright.senders.lookups import Lookups, LookupTimedOut, system_lookup
 
 ADDRESS = ("192.0.2.1",)
 PATIENT = 60.0
@@ -232,3 +232,24 @@ asyncio.run(main())
 """
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=False)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "dns\n", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("hooks.example", "hooks.example."), ("hooks.example.", "hooks.example."), ("127.0.0.1e0.net", "127.0.0.1e0.net."),
+        ("backend", "backend"), ("db.default.svc", "db.default.svc"),
+    ],
+)  # fmt: skip
+def test_a_name_of_the_internet_is_looked_up_with_the_roots_dot_so_that_no_search_list_adds_to_it(
+    monkeypatch: pytest.MonkeyPatch, name: str, asked: str
+) -> None:
+    names: list[str] = []
+
+    def getaddrinfo(host: str, *_: object, **__: object) -> list[tuple[int, int, int, str, tuple[str, int]]]:
+        names.append(host)
+        return [(2, 1, 6, "", ("8.8.8.8", 0)), (2, 1, 6, "", ("8.8.8.8", 0))]
+
+    monkeypatch.setattr("socket.getaddrinfo", getaddrinfo)
+    assert system_lookup(name) == ["8.8.8.8"]
+    assert names == [asked]

@@ -161,6 +161,11 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
         yield made
 
 
+@pytest.fixture(scope="module")
+def operational(api: Api) -> str:
+    return str(api.ok("POST", "/operational-webhook/endpoint", {"url": "https://hooks.example/"})["id"])
+
+
 @pytest.mark.parametrize(("name", "value"), list(header_attacks()), ids=lambda text: repr(text)[:40])
 def test_no_header_of_the_corpus_is_kept(api: Api, name: str, value: str) -> None:
     headers = {"headers": {name: value}}
@@ -169,3 +174,17 @@ def test_no_header_of_the_corpus_is_kept(api: Api, name: str, value: str) -> Non
         assert answered.status_code == 422, answered.text
         assert answered.json()["detail"][0]["loc"][:2] == (["body"] if "\0" in value else ["body", "headers"])  # NUL is refused anywhere
     assert api.ok("GET", "/app/a/endpoint/e/headers") == {"headers": {}, "sensitive": []}
+
+
+@pytest.mark.parametrize(("name", "value"), list(header_attacks()), ids=lambda text: repr(text)[:40])
+def test_no_header_of_the_corpus_is_one_for_an_api_key(api: Api, name: str, value: str) -> None:
+    answered = api("PUT", "/app/a/endpoint/e/auth", {"kind": "apiKey", "header": name, "value": value})
+    assert answered.status_code == 422, answered.text
+    assert api.ok("GET", "/app/a/endpoint/e/auth")["kind"] == "none"
+
+
+@pytest.mark.parametrize(("name", "value"), list(header_attacks()), ids=lambda text: repr(text)[:40])
+def test_no_header_of_the_corpus_is_kept_for_an_operational_endpoint(api: Api, operational: str, name: str, value: str) -> None:
+    answered = api("PUT", f"/operational-webhook/endpoint/{operational}/headers", {"headers": {name: value}})
+    assert answered.status_code == 422, answered.text
+    assert api.ok("GET", f"/operational-webhook/endpoint/{operational}/headers") == {"headers": {}, "sensitive": []}
