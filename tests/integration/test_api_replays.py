@@ -121,6 +121,15 @@ def test_an_example_goes_to_one_endpoint_only(api: Api, receiver: Receiver) -> N
     assert api.ok("GET", f"/app/a/endpoint/{other['id']}/msg")["data"] == []
 
 
+def test_an_example_is_not_what_another_endpoint_has_missed(api: Api, receiver: Receiver) -> None:
+    chosen, other = endpoint(api, receiver), endpoint(api, receiver)
+    api.ok("POST", f"/app/a/endpoint/{chosen['id']}/send-example", {"eventType": "svix.ping"})
+    (attempt,) = settled(api, chosen["id"], 1)
+    assert attempt["triggerType"] == 0
+    preview = api.ok("POST", f"/app/a/endpoint/{other['id']}/replay-missing/preview", {"since": "2020-01-01T00:00:00Z"})
+    assert preview == {"messages": 0, "exact": True}
+
+
 @pytest.mark.parametrize("schema", [None, {"type": "object"}, {"type": "object", "examples": []}, {"type": "object", "examples": ["text"]}])
 def test_an_event_type_without_an_example_is_refused_with_the_reason(api: Api, receiver: Receiver, schema: dict[str, Any] | None) -> None:
     event_type(api, "bare", schema)

@@ -4,21 +4,24 @@ The account is told each command when its transaction commits, in the order of c
 know what it should hold; at the end the two are compared.
 """
 
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 
+from hookwright import ids
 from hookwright.clock import Clock
 from hookwright.domain.deliveries import UNOWNED, Delivery, Key, State, Trigger
 from hookwright.domain.endpoints import Options
 from hookwright.domain.retries import RetryPolicy
+from hookwright.domain.tasks import Kind, Task
 from hookwright.store.deliveries import CancelDeliveries, ClaimDue, Release, Resend, Settle, Settlement
 from hookwright.store.endpoints import CreateEndpoint, DeleteEndpoint, UpdateEndpoint
 from hookwright.store.messages import Canceled, CancelMessage, CreateMessage, ExpungeContent
 from hookwright.store.nodes import CloseNode, TakeOver
-from hookwright.store.tasks import ContinueTasks
+from hookwright.store.tasks import ContinueTasks, StartTask
 from hookwright.stores.sql.registry import WRITERS
 
 
@@ -29,6 +32,14 @@ class Violation(AssertionError):
 class Ended(msgspec.Struct, frozen=True):
     state: State
     attempts: int
+
+
+class Begun(msgspec.Struct, frozen=True):
+    """A task as it was asked for; `due`: the messages that it has to send again, and how many rounds each had."""
+
+    endpoint: str
+    kind: Kind
+    due: dict[str, int]
 
 
 class Place(msgspec.Struct):
@@ -54,12 +65,15 @@ class Model:
         self.expunged: set[str] = set()
         self.canceled: set[str] = set()
         self.places: dict[str, Place] = {}
+        self.tasks: dict[str, Begun] = {}
+        self._by_tasks: Counter[tuple[str, str]] = Counter()
         self.epoch = 0
         self._pending: list[Callable[[], None]] = []
         self._handlers: dict[type, Callable[[Any, Any], None]] = {
             CreateMessage: self._created, Settle: self._settled, ClaimDue: self._claimed, Release: self._released,
             TakeOver: self._taken_over, CloseNode: self._closed,
-            CancelDeliveries: self._canceled, Resend: self._resent, ContinueTasks: self._recovered,
+            CancelDeliveries: self._canceled, Resend: self._resent, StartTask: self._task_begun,
+            ContinueTasks: self._task_went_on,
             CancelMessage: self._message_canceled, ExpungeContent: self._expunged,
             CreateEndpoint: self._endpoint, UpdateEndpoint: self._endpoint, DeleteEndpoint: self._deleted,
         }  # fmt: skip
@@ -207,14 +221,39 @@ class Model:
     def _resent(self, _: Resend, delivery: Delivery) -> None:
         self._add(delivery)
 
-    def _recovered(self, command: ContinueTasks, rows: list[tuple[Key, int]]) -> None:
+    def _task_begun(self, command: StartTask, _: Task) -> None:
+        """What it has to send again: messages that have ended there as it asks, and do not live."""
+        rounds: dict[str, list[State]] = defaultdict(list)
+        for key, ended in self.ended.items():
+            if key.endpoint == command.endpoint:
+                rounds[key.message].append(ended.state)
+        others = {key.message for key in self.live if key.endpoint == command.endpoint}
+        end = ids.lowest("msg", command.selection.until)
+        due = {
+            message: len(states)
+            for message, states in rounds.items()
+            if message < end and message not in others and _goes_again(command.kind, states)
+        }
+        self.tasks[command.task] = Begun(command.endpoint, command.kind, due)
+
+    def _task_went_on(self, command: ContinueTasks, rows: list[tuple[Key, int]]) -> None:
         for key, due_at in rows:
             if key in self.live:
                 continue
-            rounds = [ended.state for other, ended in self.ended.items() if _pair(other) == _pair(key)]
-            self.check(State.FAIL in rounds and State.SUCCESS not in rounds, f"{key} was recovered without need")
-            self.check(all(_pair(other) != _pair(key) for other in self.live), f"{key} was recovered while it was live")
+            states = [ended.state for other, ended in self.ended.items() if _pair(other) == _pair(key)]
+            tasks = [task for task in self.tasks.values() if task.endpoint == key.endpoint]
+            self.check(any(_goes_again(task.kind, states) for task in tasks), f"{key} was sent again without need")
+            self.check(all(_pair(other) != _pair(key) for other in self.live), f"{key} was sent again while it was live")
+            self._by_tasks[_pair(key)] += 1
+            self.check(self._by_tasks[_pair(key)] <= len(tasks), f"{key} is the second round of one task")
             self._add(Delivery(key=key, application="", organization="", trigger=Trigger.RECOVER, due_at=due_at, created_at=command.now))
+
+    def check_task(self, ident: str) -> None:
+        """Of one that has looked at all of its range. Who was quicker than it (a resend, another task) did what it was to do."""
+        task = self.tasks[ident]
+        rounds = Counter(key.message for key in self.ended if key.endpoint == task.endpoint)
+        for message, before in task.due.items():
+            self.check(rounds[message] > before or message in self.expunged, f"{ident} passed over {message} at {task.endpoint}")
 
     def _expunged(self, command: ExpungeContent, _: None) -> None:
         self.expunged.add(command.message)
@@ -272,3 +311,10 @@ class Model:
 
 def _pair(key: Key) -> tuple[str, str]:
     return key.endpoint, key.message
+
+
+def _goes_again(kind: Kind, states: list[State]) -> bool:
+    """Whether a task is for a message whose rounds ended so. Every endpoint here wants all there is, so nothing is ever missing."""
+    if kind is Kind.RECOVER:
+        return State.FAIL in states and State.SUCCESS not in states
+    return kind is Kind.BULK and any(state is not State.CANCELED for state in states)

@@ -14,7 +14,7 @@ from hookwright.domain.applications import Application
 from hookwright.domain.deliveries import Key, State
 from hookwright.domain.endpoints import Endpoint, EndpointRecord, Options, SealedSecret
 from hookwright.domain.messages import Content
-from hookwright.domain.tasks import Kind, Selection
+from hookwright.domain.tasks import Kind, Selection, TaskState
 from hookwright.engine.ingest import NewMessage
 from hookwright.engine.services import Services
 from hookwright.errors import CallerError, Conflict, StoreUnavailable
@@ -22,6 +22,7 @@ from hookwright.store import Once, Remembered
 from hookwright.store.applications import CreateApplication
 from hookwright.store.endpoints import CreateEndpoint, DeleteEndpoint, FindEndpoint, UpdateEndpoint
 from hookwright.store.messages import Created, ExpungeContent
+from hookwright.store.tasks import NextSlice
 from tests.dispatchers import dispatcher_of
 from tests.simulation.loop import START, VirtualLoop
 from tests.simulation.model import Ended, Violation
@@ -41,13 +42,13 @@ class Scenario:
         """`options` of some endpoints."""
         self._options = options
         self._world, self._rand, self._model = world, world.rand, world.model
-        self._tokens = 0
+        self._tokens = self._tasks = 0
         self.acknowledged: dict[str, str] = {}
         self._keys: dict[bytes, str] = {}
         self._sent_to: dict[str, str] = {}
         self._requests: set[asyncio.Task[None]] = set()
         self._actions: list[tuple[Callable[[], Awaitable[None]], float]] = [
-            (self._message, 12), (self._burst, 2), (self._repeated, 3), (self._with_event_id, 3), (self._resend, 3), (self._recover, 1),
+            (self._message, 12), (self._burst, 2), (self._repeated, 3), (self._with_event_id, 3), (self._resend, 3), (self._send_again, 1),
             (self._toggle, 2), (self._delete, 0.3), (self._expunge, 0.5), (self._cancel, 0.5), (self._crash, 0.7), (self._zombie, 0.7),
             (self._restart, 0.5), (self._fill_disk, 0.7),
         ]  # fmt: skip
@@ -87,7 +88,9 @@ class Scenario:
 
     async def _at_rest(self) -> bool:
         dispatcher = dispatcher_of((await self._world.up()).services)
-        return not (dispatcher._room.held or dispatcher._room.held_bytes or dispatcher._attempts or dispatcher._settler.waiting)
+        if dispatcher._room.held or dispatcher._room.held_bytes or dispatcher._attempts or dispatcher._settler.waiting:
+            return False
+        return await self._ask(lambda services: services.store.read(NextSlice())) is None
 
     # What callers do
 
@@ -162,12 +165,14 @@ class Scenario:
             with suppress(CallerError):
                 await self._ask(lambda services: services.replays.resend(app, endpoint, message))
 
-    async def _recover(self) -> None:
+    async def _send_again(self) -> None:
         app = self._rand.choice(tuple(APPLICATIONS))
         endpoint, until = self._rand.choice(APPLICATIONS[app][1]), self._world.clock.now() + 1
+        self._tasks += 1
+        kind = tuple(Kind)[self._tasks % len(Kind)]
         with suppress(CallerError):
-            wanted = Selection(since=START, until=until, state=State.FAIL)
-            await self._ask(lambda services: services.replays.start(Kind.RECOVER, app, endpoint, wanted))
+            wanted = Selection(since=START, until=until, state=State.FAIL if kind is Kind.RECOVER else None)
+            await self._ask(lambda services: services.replays.start(kind, app, endpoint, wanted))
 
     async def _toggle(self) -> None:
         place = self._rand.choice(list(self._model.places.values()))
@@ -238,8 +243,14 @@ class Scenario:
         tried = {Key(*row[:3]): row[3] for row in db.execute("select endpoint, message, round, count(*) from attempts group by 1, 2, 3")}
         check(tried == {key: count for key, count in model.attempts.items() if count}, "attempts differ from what was settled")
         self._compare_counters(db, rows)
+        self._compare_tasks(db)
         self._compare_requests()
         db.close()
+
+    def _compare_tasks(self, db: apsw.Connection) -> None:
+        for ident, state in db.execute("select id, state from tasks"):
+            if state == TaskState.FINISHED:
+                self._model.check_task(ident)
 
     def _compare_counters(self, db: apsw.Connection, rows: dict[Key, Ended]) -> None:
         best: dict[tuple[str, str], int] = {}

@@ -9,14 +9,18 @@ from collections.abc import Iterator
 from typing import Any
 
 import apsw
+import msgspec
 import pytest
 
+from hookwright.domain import tasks
 from hookwright.domain.deliveries import State
+from hookwright.domain.endpoints import Endpoint
+from hookwright.domain.tasks import Kind, Seen, Selection
 from hookwright.engine.executor import Tried
 from hookwright.engine.lanes import Lane
 from hookwright.engine.order import Order
 from hookwright.store.deliveries import Resend
-from hookwright.stores.sql import deliveries, positions
+from hookwright.stores.sql import deliveries, positions, replays
 from hookwright.stores.sql.db import Db
 from hookwright.stores.sql.items import answer
 from hookwright.stores.sql.registry import WRITERS
@@ -117,6 +121,25 @@ def test_a_conflict_with_what_is_not_kept_is_found(monkeypatch: pytest.MonkeyPat
 def test_rows_that_are_not_taken_over_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nodes.SQL, "take_over", "update deliveries set owner = 0 where owner = -1 and ?")
     assert "P3" in _found()
+
+
+def test_a_task_that_sends_again_what_is_on_its_way_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def goes_again(kind: Kind, selection: Selection, endpoint: Endpoint, seen: Seen) -> bool:
+        return tasks.goes_again(kind, selection, endpoint, msgspec.structs.replace(seen, live=False))
+
+    monkeypatch.setattr(replays, "goes_again", goes_again)
+    assert "sent again" in _found()
+
+
+def test_a_task_that_passes_over_a_message_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    look = replays.look
+
+    async def passing_over(*asked: Any, **bounds: Any) -> replays.Looked:
+        looked = await look(*asked, **bounds)
+        return msgspec.structs.replace(looked, again=looked.again[1:])
+
+    monkeypatch.setattr(replays, "look", passing_over)
+    assert "passed over" in _found()
 
 
 def test_a_message_that_is_sent_before_the_one_before_it_is_settled_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

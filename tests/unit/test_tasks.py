@@ -4,9 +4,23 @@ from typing import Any
 
 import pytest
 
+from hookwright.api.task_models import show_task
 from hookwright.domain.deliveries import State
 from hookwright.domain.endpoints import Endpoint
-from hookwright.domain.tasks import CREDIT_MS, MOST_AHEAD, Kind, Seen, Selection, goes_again, most_ahead, next_slice_at, slice_size
+from hookwright.domain.tasks import (
+    CREDIT_MS,
+    MOST_AHEAD,
+    Kind,
+    Seen,
+    Selection,
+    Task,
+    TaskState,
+    goes_again,
+    most_ahead,
+    next_slice_at,
+    slice_size,
+)
+from hookwright.ids import floor
 
 ENDPOINT = Endpoint(id="ep_1", application="app_1", organization="org_1", url="https://a/", created_at=0, updated_at=0)
 ALL = Selection(since=0, until=9)
@@ -66,3 +80,17 @@ def test_a_slice_in_which_nothing_was_added_costs_nothing() -> None:
 @pytest.mark.parametrize(("rate", "ahead"), [(1, 5), (50, 250), (100_000, MOST_AHEAD)])
 def test_what_may_wait_is_bounded_whatever_the_rate(rate: int, ahead: int) -> None:
     assert most_ahead(rate) == ahead
+
+
+def test_what_was_canceled_goes_again_only_when_that_is_asked_for() -> None:
+    canceled = seen(state=State.CANCELED)
+    assert not goes_again(Kind.BULK, ALL, ENDPOINT, canceled)
+    assert goes_again(Kind.BULK, Selection(since=0, until=9, state=State.CANCELED), ENDPOINT, canceled)
+
+
+def test_a_total_that_grew_meanwhile_is_never_less_than_what_was_looked_at() -> None:
+    task = Task(
+        id="qtask_1", organization="org_1", application="app_1", endpoint="ep_1", kind=Kind.BULK, state=TaskState.RUNNING, selection=ALL,
+        mark=f"msg_{floor(0)}", looked=5, done=4, total=3, next_at=0, problem=None, created_at=0, updated_at=0,
+    )  # fmt: skip
+    assert show_task(task).data["total"] == 5

@@ -136,7 +136,7 @@ def show_attempt(attempt: Attempt, with_content: bool) -> dict[str, Any]:
         "timestamp": rfc3339(attempt.started_at),
         "status": attempt.state,
         "statusText": STATUS_TEXTS[attempt.state],
-        "triggerType": 0 if attempt.trigger is Trigger.SCHEDULED else 1,
+        "triggerType": 0 if attempt.trigger is Trigger.SCHEDULED or not attempt.key.round else 1,
         "response": _utf8("replace").decode(attempt.response, final=not attempt.truncated) if with_content else "{}",
         "responseStatusCode": attempt.response_status,
         "responseDurationMs": attempt.duration_ms,

@@ -16,7 +16,7 @@ from hookwright.api.models import WHOLE, Input, refuse
 from hookwright.api.task_models import PreviewOut, RecoverOut, ReplayOut, show_started
 from hookwright.api.timestamps import Time
 from hookwright.domain.deliveries import FINAL, State
-from hookwright.domain.tasks import Kind, Selection, Task
+from hookwright.domain.tasks import Kind, Selection, Task, begins_at
 from hookwright.errors import Invalid
 
 router = APIRouter(tags=["Endpoint"], responses=documented())
@@ -37,7 +37,7 @@ def _no_tag(tag: str | None) -> str | None:
 
 
 class ReplayIn(Input):
-    """Messages created in [since, until) are looked at; `until` is now if left out.
+    """Messages created in [since, until) are looked at; `until` is now if left out, or later.
 
     `rate`: so many messages a second at most; what the server is set to if left out.
     """
@@ -61,11 +61,12 @@ class BulkReplayIn(ReplayIn):
     status_code_class: Annotated[Literal[0, 100, 200, 300, 400, 500], WHOLE] | None = None
 
 
-def _selection(body: ReplayIn, now: int) -> Selection:
+def _selection(kind: Kind, body: ReplayIn, now: int) -> Selection:
     """Raises Invalid."""
-    until = now + 1 if body.until is None else body.until
+    latest = begins_at(kind, now) + 1  # a task looks once: what will come later is not for it, and it must not say that it was
+    until = latest if body.until is None else min(body.until, latest)
     if body.since >= until:
-        raise Invalid.at("body", "since", msg="is not earlier than until (which is now if left out)")
+        raise Invalid.at("body", "since", msg="is not earlier than until, or than now")
     selection = Selection(since=body.since, until=until, rate=body.rate)
     if isinstance(body, RecoverIn):
         return msgspec.structs.replace(selection, state=State.FAIL)
@@ -88,7 +89,7 @@ async def _start(request: Request, caller: Caller, ref: str, kind: Kind, body: R
     services, application = services_of(request), caller.application.id
     endpoint = await receiver_for(services, application, ref)
     now = services.clock.now()
-    selection = _selection(body, now)
+    selection = _selection(kind, body, now)
     key = await once(request, caller.principal, now, _started)
     return answer(await services.replays.start(kind, application, endpoint.id, selection, key), _started)
 
@@ -96,7 +97,7 @@ async def _start(request: Request, caller: Caller, ref: str, kind: Kind, body: R
 async def _preview(request: Request, caller: Caller, ref: str, kind: Kind, body: ReplayIn) -> PreviewOut:
     services, application = services_of(request), caller.application.id
     endpoint = await receiver_for(services, application, ref)
-    found = await services.replays.preview(kind, application, endpoint.id, _selection(body, services.clock.now()))
+    found = await services.replays.preview(kind, application, endpoint.id, _selection(kind, body, services.clock.now()))
     return PreviewOut(messages=found.messages, exact=found.mark is None)
 
 
@@ -122,7 +123,7 @@ async def replay_missing(request: Request, caller: Writer, endpoint_id: Endpoint
 
 @router.post(**_task("/bulk-replay", "v1.endpoint.bulk-replay", "Bulk Replay"))
 async def bulk_replay(request: Request, caller: Writer, endpoint_id: EndpointId, body: BulkReplayIn) -> Response:
-    """Send again what was sent to the endpoint, successful or not; what is on its way is left alone."""
+    """Send again what succeeded or was given up; what was canceled only by its status. What is on its way is left alone."""
     return await _start(request, caller, endpoint_id, Kind.BULK, body)
 
 

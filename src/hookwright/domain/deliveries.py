@@ -43,7 +43,10 @@ UNOWNED = 0
 
 
 class Trigger(IntEnum):
-    """Why a round exists. A resend is one attempt; the others follow the retry schedule. A task adds rounds as RECOVER."""
+    """Why a round exists. A resend is one attempt; the others follow the retry schedule. A task adds rounds as RECOVER.
+
+    A round 0 that is RECOVER is that of an example: its message was for this endpoint alone.
+    """
 
     SCHEDULED = 0
     RESEND = 1

@@ -25,6 +25,8 @@ AHEAD_SECONDS, MOST_AHEAD = 5, 5_000
 """While so much waits for the endpoint already, a task adds nothing: a million messages are never a million live rows."""
 WAIT_MS = 5_000
 """So long until it looks whether the endpoint has taken some."""
+KNOWN_MS = 2_000
+"""By so much later every process knows of an endpoint, or a wish of it, that there is now: what was accepted before it may be missing."""
 
 
 class Kind(StrEnum):
@@ -107,9 +109,16 @@ def goes_again(kind: Kind, selection: Selection, endpoint: Endpoint, seen: Seen)
         return seen.state is None and wants(endpoint, seen.event_type, seen.channels)
     if seen.state is None or selection.state not in (None, seen.state):
         return False
+    if seen.state is State.CANCELED and selection.state is None:
+        return False  # somebody said that it must not be sent: who wants it all the same says so
     if selection.event_types is not None and seen.event_type not in selection.event_types:
         return False
     return selection.channel is None or (seen.channels is not None and selection.channel in seen.channels)
+
+
+def begins_at(kind: Kind, now: int) -> int:
+    """When a task that was asked for at `now` looks at its first messages (Unix ms)."""
+    return now + (KNOWN_MS if kind is Kind.MISSING else 0)
 
 
 def slice_size(rate: int) -> int:

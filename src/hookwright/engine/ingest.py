@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from hookwright.clock import Clock
-from hookwright.domain.deliveries import UNOWNED, Delivery, Key
+from hookwright.domain.deliveries import UNOWNED, Delivery, Key, Trigger
 from hookwright.domain.endpoints import Endpoint
 from hookwright.domain.messages import MAX_RETENTION_DAYS, Content, Message, fan_out, let_through
 from hookwright.engine.herald import Deliverer
@@ -14,7 +14,7 @@ from hookwright.errors import CallerError
 from hookwright.ids import Minter
 from hookwright.store import Once, Remembered, Store
 from hookwright.store.endpoints import LoadedApplication
-from hookwright.store.messages import Created, CreateMessage, CreateMessages
+from hookwright.store.messages import Created, CreateExample, CreateMessage, CreateMessages
 
 DAY = 86_400_000
 MOST_AT_ONCE = 100
@@ -51,7 +51,10 @@ class Ingest:
         self, loaded: LoadedApplication, endpoint: Endpoint, new: NewMessage, once: Once[Created] | None = None
     ) -> Created | Remembered:
         """As `accept`, to this endpoint alone, whatever its filters: for examples that a person asks for."""
-        return await self._commit(loaded, new, [endpoint], once)
+        message = self._message(loaded, new)
+        delivery = msgspec.structs.replace(self._delivery(message, endpoint, size=0, direct=False), trigger=Trigger.RECOVER)
+        command = CreateExample(message=message, content=new.content, delivery=delivery)
+        return await self._store.write(command, once=once, on_commit=self._hand_over(new.content))
 
     async def accept_some(
         self, loaded: LoadedApplication, new_messages: Sequence[NewMessage], once: Once[BatchResults] | None = None
@@ -91,15 +94,18 @@ class Ingest:
 
     def _command(self, loaded: LoadedApplication, new: NewMessage, endpoints: list[Endpoint]) -> CreateMessage:
         """With room reserved for what is claimed."""
+        message = self._message(loaded, new)
+        direct = loaded.application.throttle_rate is None
+        deliveries = tuple(self._delivery(message, endpoint, len(new.content.body), direct) for endpoint in endpoints)
+        return CreateMessage(message=message, content=new.content, deliveries=deliveries)
+
+    def _message(self, loaded: LoadedApplication, new: NewMessage) -> Message:
         application = loaded.application
         ident, now = self._minter.mint_timed("msg", self._clock.now())
-        message = Message(
+        return Message(
             id=ident, organization=application.organization, application=application.id, event_type=new.event_type,
             event_id=new.event_id, channels=new.channels, created_at=now, content_expires_at=now + new.retention_ms,
         )  # fmt: skip
-        direct = application.throttle_rate is None
-        deliveries = tuple(self._delivery(message, endpoint, len(new.content.body), direct) for endpoint in endpoints)
-        return CreateMessage(message=message, content=new.content, deliveries=deliveries)
 
     def _unreserve(self, command: CreateMessage) -> None:
         ours = sum(delivery.owner != UNOWNED for delivery in command.deliveries)

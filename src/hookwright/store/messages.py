@@ -45,6 +45,17 @@ class CreateMessages(Command[tuple[Created | CallerError, ...]], frozen=True, kw
         return sum(one.weight for one in self.messages)
 
 
+class CreateExample(Command[Created], frozen=True, kw_only=True):
+    """A message for one endpoint alone, whatever that wants: it is nothing that another has missed.
+
+    Its delivery has the round 0 and is by hand, which says so. Raises NotFound when the application is gone.
+    """
+
+    message: Message
+    content: Content
+    delivery: Delivery
+
+
 class ExpungeContent(Command[None], frozen=True, kw_only=True):
     """Remove the body, and what receivers answered, which may quote it; the message stays.
 

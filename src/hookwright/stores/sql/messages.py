@@ -5,7 +5,7 @@ import msgspec
 from hookwright.domain.deliveries import Delivery
 from hookwright.domain.messages import Message
 from hookwright.errors import CallerError, Conflict, NotFound
-from hookwright.store.messages import Created, CreateMessage, CreateMessages
+from hookwright.store.messages import Created, CreateExample, CreateMessage, CreateMessages
 from hookwright.stores.sql import positions
 from hookwright.stores.sql.db import Db
 from hookwright.stores.sql.registry import load_sql, writes
@@ -32,6 +32,13 @@ async def create_many(db: Db, command: CreateMessages) -> tuple[Created | Caller
         except Conflict as error:
             results.append(error)
     return tuple(results)
+
+
+@writes(CreateExample)
+async def create_example(db: Db, command: CreateExample) -> Created:
+    if not await _alive(db, command.message):
+        raise NotFound
+    return await _create(db, CreateMessage(message=command.message, content=command.content, deliveries=(command.delivery,)))
 
 
 async def _alive(db: Db, message: Message) -> bool:

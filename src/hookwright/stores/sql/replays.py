@@ -13,7 +13,7 @@ from hookwright.domain.tasks import Kind, Seen, Selection, goes_again
 from hookwright.errors import NotFound
 from hookwright.store.endpoints import FindEndpoint
 from hookwright.store.tasks import Glance, LookAhead
-from hookwright.stores.sql.db import Db
+from hookwright.stores.sql.db import Db, as_list
 from hookwright.stores.sql.decoding import member, name_set
 from hookwright.stores.sql.endpoints import find
 from hookwright.stores.sql.messages_read import contents_by_message
@@ -36,12 +36,12 @@ class Looked(msgspec.Struct, frozen=True):
 
 
 def first_mark(selection: Selection) -> str:
-    """Smaller than the ids of all messages of the range, larger than those before it."""
-    return f"msg_{ids.floor(selection.since)}"
+    """No larger than the ids of all messages of the range, larger than those before it."""
+    return ids.lowest("msg", selection.since)
 
 
 def end_mark(selection: Selection) -> str:
-    return f"msg_{ids.floor(selection.until)}"
+    return ids.lowest("msg", selection.until)
 
 
 @reads(LookAhead)
@@ -59,6 +59,8 @@ async def look(db: Db, endpoint: Endpoint, kind: Kind, selection: Selection, mar
     of = {"application": endpoint.application, "endpoint": endpoint.id, "mark": mark, "until": end_mark(selection), "limit": limit}
     seen = [_seen(row) for row in await db.all(SQL.made if kind is Kind.MISSING else SQL.ended, of)]
     again, done, last = [one for one in seen if goes_again(kind, selection, endpoint, one)], len(seen) < limit, None
+    if kind is Kind.MISSING:
+        again = await _no_examples(db, again)
     if kind is Kind.MISSING and endpoint.options.filter is not None:
         again, last = await _let_through(db, endpoint, again)
     if selection.status_class is not None:
@@ -91,6 +93,13 @@ async def answers(db: Db, keys: Sequence[tuple[str, str | None]]) -> dict[tuple[
     """The statuses that these attempts (message, id) were answered with, 0 for no answer; of what is gone nothing."""
     rows = await db.all(SQL.answers, {"keys": msgspec.json.encode(keys).decode()})
     return {(message, attempt): status for message, attempt, status in rows}
+
+
+async def _no_examples(db: Db, seen: list[Seen]) -> list[Seen]:
+    """Those that were for whoever wants them: what somebody once had sent to another endpoint, to see it arrive, is missed by nobody."""
+    rows = await db.all(SQL.examples, {"messages": as_list([one.message for one in seen])}) if seen else []
+    examples = {message for (message,) in rows}
+    return [one for one in seen if one.message not in examples]
 
 
 async def _let_through(db: Db, endpoint: Endpoint, seen: list[Seen]) -> tuple[list[Seen], str | None]:

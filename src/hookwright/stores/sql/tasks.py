@@ -10,7 +10,7 @@ import msgspec
 from hookwright import ids
 from hookwright.domain.deliveries import Delivery, Key, State, Trigger
 from hookwright.domain.pages import Page
-from hookwright.domain.tasks import WAIT_MS, Kind, Seen, Selection, Task, TaskState, most_ahead, next_slice_at, slice_size
+from hookwright.domain.tasks import WAIT_MS, Kind, Seen, Selection, Task, TaskState, begins_at, most_ahead, next_slice_at, slice_size
 from hookwright.errors import BadRequest, NotFound, Unreadable
 from hookwright.store.endpoints import FindEndpoint
 from hookwright.store.tasks import CancelTask, Continued, ContinueTasks, FindTask, ListTasks, NextSlice, StartTask
@@ -140,7 +140,8 @@ async def _insert(
         SQL.start,
         {
             "id": ident, "organization": organization, "application": application, "endpoint": endpoint, "kind": kind.value,
-            "request": msgspec.json.encode(selection).decode(), "mark": mark, "total": total, "next_at": now, "now": now,
+            "request": msgspec.json.encode(selection).decode(), "mark": mark, "total": total, "next_at": begins_at(kind, now),
+            "now": now,
         },
     )  # fmt: skip
 

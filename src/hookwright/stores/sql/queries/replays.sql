@@ -26,6 +26,11 @@ where m.application = :application and m.id >= :mark and m.id < :until
 order by m.id
 limit :limit
 
+-- name: examples -- of these messages, those that were for one endpoint alone: the first row that there is of such a one tells it
+select value from json_each(:messages)
+where (select case when round = 0 then trigger else 0 end from outcomes where message = value order by endpoint, round limit 1) > 0
+   or (select case when round = 0 then trigger else 0 end from deliveries where message = value order by endpoint, round limit 1) > 0
+
 -- name: answers -- `keys`: a JSON array of [message, attempt]
 select a.message, a.id, a.response_status
 from json_each(:keys) as k
