@@ -122,3 +122,15 @@ def test_canceling_a_message_that_is_not_there_is_refused(stores: OpenStore) -> 
             await world.store.write(CancelMessage(application=world.app, message="msg_gone", now=world.now))
 
     check(stores, story)
+
+
+def test_who_is_told_that_a_message_is_canceled_ends_what_it_holds_and_nothing_else(stores: OpenStore) -> None:
+    async def story(world: World) -> None:
+        endpoint, other = await world.endpoint(), await world.endpoint()
+        message = await world.message(endpoint, other)
+        held = await claimed(world, endpoint)
+        command = CancelMessage(application=world.app, message=message.id, held=((held.key, held.fence),), alone=True, now=world.now)
+        assert await world.store.write(command) == Canceled(canceled=1, sending=1)
+        assert [await stats(world, each) for each in (endpoint, other)] == [Stats(canceled=1), Stats(pending=1)]
+
+    check(stores, story)

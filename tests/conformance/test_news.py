@@ -6,13 +6,13 @@ from hookwright.clock import SystemClock
 from hookwright.store.applications import DeleteApplication
 from hookwright.store.deliveries import CancelDeliveries
 from hookwright.store.endpoints import SetHeaders
-from hookwright.store.messages import ExpungeContent, FindMessage
+from hookwright.store.messages import CancelMessage, ExpungeContent, FindMessage
 from hookwright.store.news import RecentNews
 from hookwright.store.retention import Erase
 from hookwright.store.seals import ListSeals, ReplaceSeals
 
 from .conftest import OpenStore
-from .makers import NOW, ORG, World, check
+from .makers import NOW, ORG, OWNER, World, check
 
 LONG_MS = 600_000
 
@@ -70,5 +70,21 @@ def test_of_a_deleted_application_each_message_is_no_news_of_its_own(stores: Ope
             pass
         assert await world.store.read(FindMessage(application=world.app, ref=kept.id)) is None
         assert await recent(world) == before
+
+    check(stores, story)
+
+
+def test_a_canceled_message_is_told_of_where_somebody_has_it(stores: OpenStore, request: pytest.FixtureRequest) -> None:
+    alone = "sqlite" in request.node.name
+
+    async def story(world: World) -> None:
+        endpoint = await world.endpoint()
+        waits, held = await world.message(endpoint), await world.message(endpoint, owner=OWNER)
+        before = await recent(world)
+        for quietly, message in ((False, waits), (True, held)):
+            await world.store.write(CancelMessage(application=world.app, message=message.id, alone=quietly, now=NOW))
+            assert await recent(world) == before
+        await world.store.write(CancelMessage(application=world.app, message=held.id, now=NOW))
+        assert await recent(world) == ([] if alone else [("cancel", world.app, held.id)]) + before
 
     check(stores, story)

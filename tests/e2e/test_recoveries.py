@@ -1,5 +1,6 @@
 """Sending many messages again by the SDK, and watching how far that is."""
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -118,3 +119,21 @@ def test_what_a_disabled_endpoint_held_is_not_sent_twice_by_a_replay(client: Svi
     client.endpoint.patch(APP, made.id, EndpointPatch(disabled=False))
     eventually(lambda: client.endpoint.get_stats(APP, made.id).success == 3)
     assert sorted(request.header("webhook-id") or "" for request in receiver.requests) == sorted(held)
+
+
+def test_what_a_receiver_lost_and_what_a_new_one_missed_are_sent_by_tasks_that_can_be_watched(client: Svix, receiver: Receiver) -> None:
+    made = endpoint(client, f"{receiver.url}/lost")
+    messages = [send(client).id for _ in range(3)]
+    eventually(lambda: client.endpoint.get_stats(APP, made.id).success == 3)
+    late = endpoint(client, f"{receiver.url}/late")
+    bulk = client.endpoint.bulk_replay(APP, made.id, BulkReplayIn(since=since(), status=MessageStatus.SUCCESS))
+    missing = client.endpoint.replay_missing(APP, late.id, ReplayIn(since=since()))
+    assert [task.id for task in client.background_task.list().data] == [missing.id, bulk.id]
+    ended = [finished(client, task.id) for task in (bulk, missing)]
+    assert [(task.task, task.status, task.data["messagesSent"], task.data["looked"], task.data["total"]) for task in ended] == [
+        (BackgroundTaskType.ENDPOINT_BULK_REPLAY, BackgroundTaskStatus.FINISHED, 3, 3, 3),
+        (BackgroundTaskType.ENDPOINT_REPLAY, BackgroundTaskStatus.FINISHED, 3, 3, 3),
+    ]
+    eventually(lambda: client.endpoint.get_stats(APP, late.id).success == 3)
+    arrived = Counter((request.path, request.header("webhook-id")) for request in receiver.wait_for(9))
+    assert arrived == {("/lost", message): 2 for message in messages} | {("/late", message): 1 for message in messages}

@@ -184,6 +184,27 @@ def test_an_expunged_body_that_the_other_server_had_in_memory_is_not_sent(
         assert [request.header("webhook-id") for request in receiver.requests] == [first, last]
 
 
+def test_a_canceled_message_that_the_other_server_had_in_its_queue_is_not_sent(here: Api, there: Api, app: str) -> None:
+    released = threading.Event()
+
+    async def answer(_: Received) -> web.StreamResponse:
+        await asyncio.to_thread(released.wait, 30)
+        return web.Response()
+
+    with Receiver(answer) as receiver:
+        here.ok("POST", f"/app/{app}/endpoint", {"url": receiver.url, "version": 1})
+        first = send(there, app)
+        receiver.wait_for(1)
+        canceled = send(there, app)
+        assert here.ok("POST", f"/app/{app}/msg/{canceled}/cancel") == {"canceled": 0, "sending": 1}
+        eventually(lambda: here.ok("GET", f"/app/{app}/msg/{canceled}/endpoint")["data"][0]["status"] == 4)
+        released.set()
+        last = send(there, app)
+        receiver.wait_for(2)
+        eventually(lambda: bool(statuses(there, app, last)))
+        assert [request.header("webhook-id") for request in receiver.requests] == [first, last]
+
+
 def test_a_revoked_key_is_refused_by_the_other_server(servers: tuple[Server, Server], here: Api) -> None:
     revoke_a_key(servers, here)
 

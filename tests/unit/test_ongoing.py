@@ -14,6 +14,7 @@ from hookwright.domain.deliveries import Fence, Key, State
 from hookwright.domain.endpoints import Endpoint
 from hookwright.domain.health import Health
 from hookwright.engine.bounds import Bounds
+from hookwright.engine.cancels import Cancels
 from hookwright.engine.dispatcher import Dispatcher
 from hookwright.engine.healths import HealthPolicy
 from hookwright.engine.janitor import Janitor
@@ -24,6 +25,7 @@ from hookwright.engine.settler import Settler
 from hookwright.engine.wakeups import Listener, Wakeups
 from hookwright.errors import StoreUnavailable
 from hookwright.store.deliveries import CancelDeliveries, ClaimDue, ClaimedRows, Forget, Settle, Settlement
+from hookwright.store.news import News
 from hookwright.store.retention import Erase, Maintain
 from hookwright.store.wakeups import Heard
 from tests.simulation.loop import VirtualClock, VirtualLoop
@@ -128,12 +130,22 @@ def janitor(database: Any) -> Janitor:
     return Janitor(store=database, dispatcher=others, replays=others, clock=SystemClock(), called=asyncio.Event(), keep_ms=None)
 
 
+def canceling(database: Any) -> Cancels:
+    listeners: list[Callable[[News], None]] = []
+    changes: Any = SimpleNamespace(cancel_held=lambda *_: database.carry_on())
+    news: Any = SimpleNamespace(subscribe=listeners.append)
+    made = Cancels(changes=changes, clock=SystemClock(), news=news)
+    listeners[0](News(1, "cancel", "app_1", "msg_1"))
+    return made
+
+
 LOOPS: dict[str, Callable[[Any], Coroutine[Any, Any, Any]]] = {
     "reading what other processes change": lambda database: Follower(store=database, directory=database, dispatcher=database).run(),
     "telling other processes what is due": speak,
     "hearing what other processes say": lambda database: listener(database).listen(),
     "looking for due deliveries": lambda database: listener(database).look_around(),
     "tidying": lambda database: janitor(database).run(),
+    "canceling what other processes are asked to cancel": lambda database: canceling(database).run(),
 }
 
 

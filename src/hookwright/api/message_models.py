@@ -73,7 +73,9 @@ class MessageAttemptOut(BaseModel):
 
 
 class MessageCanceledOut(BaseModel):
-    """How many deliveries were canceled, and how many are being sent: they end as they end."""
+    """How many deliveries were canceled; `sending`: how many a process has. Those in its queue are canceled soon; those that it sends end as
+    they end.
+    """
 
     canceled: int
     sending: int

@@ -5,10 +5,12 @@ message and the next attempt see the new state.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar, overload
 
 from hookwright.engine.directory import Directory
 from hookwright.engine.herald import Deliverer
+from hookwright.errors import NotFound
 from hookwright.store import Command, Once, Remembered, Store
 from hookwright.store.applications import DeleteApplication
 from hookwright.store.endpoints import DeleteEndpoint
@@ -50,10 +52,22 @@ class Changes:
         return await self._store.write(command, once=once, on_commit=tell)
 
     async def cancel_message(self, application: str, message: str, now: int, once: Once[Canceled] | None = None) -> Canceled | Remembered:
-        """End what is live of a message (both are ids) and not being sent at this moment. Raises NotFound."""
+        """End what is live of a message (both are ids) and not being sent at this moment. Raises NotFound.
+
+        What other processes have queued is ended by them, soon after.
+        """
         held = self._dispatcher.take_out(message)
-        command = CancelMessage(application=application, message=message, held=tuple(held), now=now)
+        return await self._cancel(CancelMessage(application=application, message=message, held=tuple(held), now=now), once)
+
+    async def cancel_held(self, application: str, message: str, now: int) -> None:
+        """End what this process has queued of a message, and nothing else: another was asked to cancel it."""
+        held = self._dispatcher.take_out(message)
+        if held:
+            with suppress(NotFound):
+                await self._cancel(CancelMessage(application=application, message=message, held=tuple(held), alone=True, now=now))
+
+    async def _cancel(self, command: CancelMessage, once: Once[Canceled] | None = None) -> Canceled | Remembered:
         try:
             return await self._store.write(command, once=once)
         finally:  # also what was left, because nothing was committed or the request is only a repetition
-            self._dispatcher.put_back(held)
+            self._dispatcher.put_back(command.held)

@@ -13,6 +13,7 @@ from hookwright.config import Settings
 from hookwright.domain.retries import RetryPolicy
 from hookwright.engine.access import Admission
 from hookwright.engine.bounds import Bounds
+from hookwright.engine.cancels import Cancels
 from hookwright.engine.changes import Changes
 from hookwright.engine.directory import Directory
 from hookwright.engine.dispatcher import Dispatcher
@@ -110,9 +111,10 @@ async def run_engine(
         janitor = Janitor(store=store, dispatcher=dispatcher, replays=replays, clock=clock, called=called, keep_ms=options.keep_ms)
         news = Follower(store=store, directory=directory, dispatcher=dispatcher)
         ingest = Ingest(store=store, dispatcher=dispatcher, clock=clock, minter=minter)
+        changes = Changes(store, directory, dispatcher, tidy=called.set)
         services = Services(
             store=store, clock=clock, minter=minter, secrets=secrets, directory=directory,
-            changes=Changes(store, directory, dispatcher, tidy=called.set),
+            changes=changes,
             ingest=ingest,
             dispatcher=dispatcher, replays=replays, shaper=shaper, news=news,
             handshakes=Handshakes(admission=admission, clock=clock, origin=options.origin, style=options.policy.header_style),
@@ -124,7 +126,8 @@ async def run_engine(
             listener = Listener(store, wake=dispatcher.wake if options.delivers else None, look=dispatcher.look_on, news=news.call)
             loops += [_begin(loop, stop) for loop in (news.run(), wakeups.speak(), listener.listen())]
             if options.delivers:
-                loops += [_begin(loop, stop) for loop in (listener.look_anywhere(), listener.look_around())]
+                cancels = Cancels(changes=changes, clock=clock, news=news)
+                loops += [_begin(loop, stop) for loop in (listener.look_anywhere(), listener.look_around(), cancels.run())]
         try:
             yield services
         finally:

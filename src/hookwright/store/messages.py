@@ -68,7 +68,7 @@ class ExpungeContent(Command[None], frozen=True, kw_only=True):
 
 
 class Canceled(msgspec.Struct, frozen=True):
-    """How many deliveries were canceled, and how many go on: those are being sent at this moment, or about to be."""
+    """How many deliveries were canceled, and how many somebody has: those are being sent at this moment, or queued by others."""
 
     canceled: int
     sending: int
@@ -77,12 +77,14 @@ class Canceled(msgspec.Struct, frozen=True):
 class CancelMessage(Command[Canceled], frozen=True, kw_only=True):
     """End the live deliveries of a message as canceled that nobody holds, or that are `held` (and not sent) by who asks.
 
-    Raises NotFound.
+    Where more are left other processes are told, who may have them in their queues; `alone`: only those that are held end, and nobody
+    is told. Raises NotFound.
     """
 
     application: str
     message: str
     held: tuple[tuple[Key, Fence], ...] = ()
+    alone: bool = False
     now: int
 
 

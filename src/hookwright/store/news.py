@@ -6,11 +6,11 @@ import msgspec
 
 from hookwright.store import Query
 
-Kind = Literal["application", "endpoint", "health", "message", "key", "revocation"]
+Kind = Literal["application", "cancel", "endpoint", "health", "message", "key", "revocation"]
 
 
 class News(msgspec.Struct, frozen=True):
-    """`item` is the id of what `kind` says; '' for a revocation. `application` is '' where there is none."""
+    """`item` is the id of what `kind` says, of `cancel` a message's; '' for a revocation. `application` is '' where there is none."""
 
     id: int
     kind: Kind

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from hookwright.domain.deliveries import Status
+from hookwright.domain.deliveries import Key, Status
 from hookwright.domain.messages import Content, Message
 from hookwright.domain.pages import Page
 from hookwright.errors import NotFound
@@ -55,9 +55,14 @@ async def cancel_message(db: Db, command: CancelMessage) -> Canceled:
     if message is None:
         raise NotFound
     held = [(key.endpoint, key.round, fence.owner, fence.attempts) for key, fence in command.held]
-    rows = await db.all(SQL.unsent, {"message": message.id, "held": msgspec.json.encode(held).decode()})
+    rows: Any = await db.all(SQL.unsent, {"message": message.id, "held": msgspec.json.encode(held).decode()})
+    if command.alone:
+        mine = {key for key, _ in command.held}
+        rows = [row for row in rows if Key(*row) in mine]
     canceled = await cancel(db, rows, command.now)
     left: Any = await db.all(SQL.count_live, {"message": message.id})
+    if left[0][0] and not command.alone:
+        await db.run(SQL.tell_canceled, {"application": command.application, "message": message.id})
     return Canceled(canceled, left[0][0])
 
 

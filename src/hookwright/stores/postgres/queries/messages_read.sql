@@ -25,3 +25,6 @@ where message = :message and (owner = 0 or exists (
   where k.value ->> 0 = d.endpoint and cast(k.value ->> 1 as integer) = d.round and cast(k.value ->> 2 as bigint) = d.owner
     and cast(k.value ->> 3 as integer) = d.attempts))
 order by endpoint, round for update of d
+
+-- name: tell_canceled
+insert into news (kind, application, item) values ('cancel', :application, :message)

@@ -53,3 +53,6 @@ where message = :message and (owner = 0 or exists (
 
 -- name: count_live
 select count(*) from deliveries where message = :message
+
+-- name: tell_canceled -- where one process has the store to itself, nobody else has any of it in a queue
+select :application, :message where false
