@@ -73,8 +73,8 @@ class MessageAttemptOut(BaseModel):
 
 
 class MessageCanceledOut(BaseModel):
-    """How many deliveries were canceled; `sending`: how many a process has. Those in its queue are canceled soon; those that it sends end as
-    they end.
+    """How many deliveries were canceled; `sending`: how many a process has. Those in its queue are canceled soon, those that it sends end
+    as they end.
     """
 
     canceled: int

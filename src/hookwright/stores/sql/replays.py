@@ -10,7 +10,7 @@ from hookwright.domain.deliveries import State
 from hookwright.domain.endpoints import Endpoint
 from hookwright.domain.messages import let_through
 from hookwright.domain.tasks import Kind, Seen, Selection, goes_again
-from hookwright.errors import NotFound
+from hookwright.errors import NotFound, Unreadable
 from hookwright.store.endpoints import FindEndpoint
 from hookwright.store.tasks import Glance, LookAhead
 from hookwright.stores.sql.db import Db, as_list
@@ -122,10 +122,14 @@ async def _answered(db: Db, seen: list[Seen], status_class: int) -> list[Seen]:
 
 
 def _seen(row: tuple[Any, ...]) -> Seen:
-    """Of a message that is gone nothing is known but that it cannot be sent again."""
+    """Of a message that is gone, or that cannot be read, nothing is known but that it cannot be sent again."""
     message, round, state, last_attempt, organization, event_type, channels, created_at, live, content = row
+    try:
+        named, ended = name_set("channels", channels), None if state is None else member("state", State, state)
+    except Unreadable:
+        named = ended = content = None
     return Seen(
-        message=message, organization=organization or "", event_type=event_type or "", channels=name_set("channels", channels),
-        created_at=created_at or 0, round=round, state=None if state is None else member("state", State, state),
-        last_attempt=last_attempt, live=live is not None, has_content=organization is not None and content is not None,
+        message=message, organization=organization or "", event_type=event_type or "", channels=named, created_at=created_at or 0,
+        round=round, state=ended, last_attempt=last_attempt, live=live is not None,
+        has_content=organization is not None and content is not None,
     )  # fmt: skip

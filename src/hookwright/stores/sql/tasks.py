@@ -83,7 +83,7 @@ async def continue_tasks(db: Db, command: ContinueTasks) -> Continued:
             task = to_task(row)
             if await _carry_on(db, command, task, command.limit // len(rows)):
                 touched.add(task.endpoint)
-        except Unreadable as error:  # it must not keep the others from going on
+        except (Unreadable, UnicodeDecodeError) as error:  # it must not keep the others from going on
             await _fail(db, row[0], str(error), command.now)
     return Continued(len(rows), tuple(sorted(touched)))
 
