@@ -12,11 +12,13 @@ from hookwright.clock import SystemClock
 from hookwright.domain.deliveries import Key, State
 from hookwright.domain.endpoints import Endpoint, Options
 from hookwright.domain.messages import fan_out
+from hookwright.domain.tasks import Kind, TaskState
 from hookwright.errors import Unreadable
 from hookwright.store.deliveries import SET_ASIDE_MS, CancelDeliveries, ClaimDue, ClaimedRows
 from hookwright.store.endpoints import DeleteEndpoint, LoadApplication, LoadEndpoint
 from hookwright.stores.sqlite.store import open_store
 from tests.conformance.makers import ORG, OWNER, World
+from tests.conformance.tasks import begin, ended, finish, found
 from tests.dispatchers import dispatcher_of
 from tests.integration.engines import Recorder, accept, endpoint_of, engine
 
@@ -202,5 +204,37 @@ def test_at_an_ordered_endpoint_one_that_cannot_be_read_holds_up_those_behind_it
         damage("update messages set channels = '[\"c\"]' where id = :message", message=bad.id)
         world.now += SET_ASIDE_MS
         assert [one.message for one in (await claim(world, endpoint, ordered=True)).claimed] == [bad, last]
+
+    check(tmp_path, story)
+
+
+@pytest.mark.parametrize(
+    "sql", ["update messages set channels = '[' where id = :message", "update outcomes set state = 9 where message = :message"]
+)
+def test_a_task_passes_over_a_message_that_cannot_be_read(tmp_path: Path, sql: str) -> None:
+    async def story(world: World, damage: Damage) -> None:
+        endpoint = await world.endpoint()
+        first, bad, last = await ended(world, endpoint, *[State.SUCCESS] * 3)
+        damage(sql, message=bad.id)
+        await begin(world, endpoint, Kind.BULK)
+        await finish(world)
+        task = await found(world)
+        assert (task.state, task.looked, task.done) == (TaskState.FINISHED, 3, 2)
+        assert [one.message for one in (await claim(world, endpoint)).claimed] == [first, last]
+
+    check(tmp_path, story)
+
+
+def test_a_task_that_meets_a_text_that_is_none_ends_and_the_others_go_on(tmp_path: Path) -> None:
+    async def story(world: World, damage: Damage) -> None:
+        endpoint, other = await world.endpoint(), await world.endpoint()
+        (bad,) = await ended(world, endpoint, State.SUCCESS)
+        (good,) = await ended(world, other, State.SUCCESS)
+        damage(f"update messages set event_type = {NO_TEXT} where id = :message", message=bad.id)
+        await begin(world, endpoint, Kind.BULK, task="qtask_1")
+        await begin(world, other, Kind.BULK, task="qtask_2")
+        await finish(world)
+        assert [(await found(world, task)).state for task in ("qtask_1", "qtask_2")] == [TaskState.FAILED, TaskState.FINISHED]
+        assert [one.message for one in (await claim(world, other)).claimed] == [good]
 
     check(tmp_path, story)
