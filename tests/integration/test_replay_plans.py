@@ -2,8 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 import pytest
@@ -13,6 +12,7 @@ from hookwright.store.tasks import LookAhead
 from hookwright.stores.postgres.db import PostgresDb
 from hookwright.stores.postgres.store import open_store
 from hookwright.stores.sql import replays
+from hookwright.stores.sql.db import Db
 from tests.conformance.makers import NOW, World
 
 DAY = 86_400_000
@@ -47,8 +47,13 @@ def test_a_slice_reads_as_much_as_it_looks_at(database: str, monkeypatch: pytest
             connection = await asyncpg.connect(database)
             selection = Selection(since=NOW, until=NOW + DAYS * DAY)
             query = LookAhead(kind=kind, application=world.app, endpoint=endpoint.id, selection=selection, limit=LIMIT)
-            looking = partial(replays.look_ahead, query=query)
-            counting = partial(replays.count, endpoint=endpoint, kind=kind, selection=selection)
+
+            async def looking(db: Db) -> None:
+                await replays.look_ahead(db, query)
+
+            async def counting(db: Db) -> None:
+                await replays.count(db, endpoint, kind, selection)
+
             for _ in range(TIMES):
                 assert await read(connection, looking) + await read(connection, counting) <= LIMIT
             for day in range(DAYS):
@@ -62,9 +67,9 @@ def test_a_slice_reads_as_much_as_it_looks_at(database: str, monkeypatch: pytest
     asyncio.run(story())
 
 
-async def read(connection: Any, asking: Callable[[Any], Awaitable[object]]) -> int:
+async def read(connection: Any, asking: Callable[[Db], Awaitable[None]]) -> int:
     """How many rows it fetched."""
     async with connection.transaction():
         before = await connection.fetchval(READ)
-        await asking(PostgresDb(connection))
+        await asking(cast(Db, PostgresDb(connection)))
         return int(await connection.fetchval(READ) - before)
