@@ -1,6 +1,6 @@
 """Scripts that tests run, some with ill will, and what is handed to them."""
 
-from hookwright.sandbox import Script
+from hookwright.sandbox import Script, Tenant
 
 HOSTILE = {
     "endless loop": "function handler(w) { for (;;) {} }",
@@ -13,6 +13,7 @@ HOSTILE = {
     "endless toString of what is thrown": "function handler(w) { throw {toString() { for (;;) {} }, get message() { for (;;) {} }}; }",
     "endless handler getter": "Object.defineProperty(globalThis, 'handler', {get() { for (;;) {} }})",
     "catastrophic regular expression": "function handler(w) { /^(a+)+$/.test('a'.repeat(60) + 'b'); return w; }",
+    "endless toString of what is thrown outside": "throw {toString() { for (;;) {} }, get stack() { for (;;) {} }}",
     "sort that takes for ever": "function handler(w) { new Array(3e5).fill(0).sort(() => { for (;;) {} }); return w; }",
 }
 """What never ends."""
@@ -48,6 +49,7 @@ MISTAKEN = {
     "a rejected promise": ("async function handler(w) {\n  throw new Error('no');\n}", 2),
     "a promise that nobody keeps": ("function handler(w) { return new Promise(() => {}); }", None),
     "a then that throws": ("function handler(w) { return {get then() { throw new Error('no'); }}; }", 1),
+    "a thrown null outside": ("throw null;", None),
     "an error without words": ("function handler(w) { throw {get name() { throw 1; }, get stack() { throw 1; }}; }", None),
 }
 """What fails by itself, with the line that is told, where there is one. A line may be None although there is one: engines differ."""
@@ -65,10 +67,16 @@ GAMES = {
     "no Promise": "Promise.prototype.then = () => { throw 1; }; globalThis.Promise = null; async function handler(w) { return w; }",
     "no Reflect": "Reflect.apply = null; String.prototype.slice = null; console.log('a'); function handler(w) { return w; }",
     "another global": "globalThis.handler = undefined; var handler = w => w;",
+    "a proxy that is returned": (
+        "function handler(w) { const get = (of, name) => name === 'then' ? undefined : of[name];"
+        " return new Proxy(w, {get, ownKeys() { throw 1; }}); }"
+    ),
+    "a symbol that is returned": "function handler(w) { w.headers = Symbol('a'); return w; }",
+    "a promise of another kind": "function handler(w) { return {then(done) { done(w); done({cancel: true}); throw 1; }}; }",
     "a proxy": "const handler = new Proxy(w => w, {get() { return 'theirs'; }});",
 }
 """Whoever plays with what scripts share with us plays with themselves: an answer, or a failure, and nothing else."""
 
 
 def script(code: str, payload: str = '{"n":1}', *, tenant: str = "app_1", is_json: bool = True, webhook: str = "{}") -> Script:
-    return Script(tenant=tenant, code=code, webhook=webhook, payload=payload, is_json=is_json)
+    return Script(tenant=Tenant("org_1", tenant), code=code, webhook=webhook, payload=payload, is_json=is_json)

@@ -4,7 +4,7 @@ A sandbox runs a script once, where it can do nothing but compute, and tells wha
 does, it ends. It never raises for what a script does.
 """
 
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -15,16 +15,31 @@ COSTLY: frozenset[Trouble] = frozenset({"time", "memory", "output", "crash"})
 """What a script had to be stopped for."""
 
 
+class Tenant(NamedTuple):
+    """Whose turn a script takes. Organizations are served in turn, and the applications of each."""
+
+    organization: str
+    application: str
+
+
 class Script(msgspec.Struct, frozen=True, kw_only=True):
     """`code` declares `function handler(webhook)`. `webhook` is JSON: what the handler is given, but for its payload. `payload`
-    is that, as it was sent: given to the handler as a value where it `is_json`, else as a text. `tenant`: whose turn it takes.
+    is that, as it was sent: given to the handler as a value where it `is_json`, else as a text.
     """
 
-    tenant: str
+    tenant: Tenant
     code: str
     webhook: str
     payload: str
     is_json: bool
+
+
+class Draft(msgspec.Struct, frozen=True, kw_only=True):
+    """A script that is only to be read in: its handler is not called."""
+
+    tenant: Tenant
+    code: str
+    webhook: None = None
 
 
 class Returned(msgspec.Struct, frozen=True):
@@ -45,7 +60,10 @@ class Stopped(msgspec.Struct, frozen=True):
 
 class Sandbox(Protocol):
     async def run(self, script: Script) -> Returned | Stopped:
-        """Raises Busy when too many wait already."""
+        """Raises Busy when too many wait already, or when there is no room on this machine: nothing was run."""
+
+    async def check(self, draft: Draft) -> Stopped | None:
+        """Why it would fail before it was given anything; None if it would not, or if nobody can tell. Raises Busy."""
 
     async def close(self) -> None:
         """End what is under way, and leave no process behind."""
@@ -56,6 +74,9 @@ class NoSandbox:
 
     async def run(self, script: Script) -> Returned | Stopped:
         return Stopped("off", "transformations are turned off on this server (HOOKWRIGHT_TRANSFORMATION_WORKERS)")
+
+    async def check(self, draft: Draft) -> Stopped | None:
+        return None
 
     async def close(self) -> None:
         pass

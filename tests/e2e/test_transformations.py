@@ -109,7 +109,7 @@ def test_a_script_that_fails_is_a_failed_attempt_with_its_reason_and_is_tried_ag
 
 def test_a_script_that_is_mended_sends_what_its_mistake_held_up(client: Svix, receiver: Receiver) -> None:
     made = endpoint(client, receiver.url)
-    set_code(client, made.id, "no script at all")
+    set_code(client, made.id, "function handler(webhook) { return webhook.payload.nothing.at.all; }")
     message = send(client)
     eventually(lambda: client.endpoint.get_stats(APP, made.id).fail == 1)
     set_code(client, made.id, "function handler(webhook) { return webhook; }")

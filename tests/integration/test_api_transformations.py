@@ -1,9 +1,11 @@
 """What the API takes as a transformation and as a format, and trying a script out."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hookwright.sandboxes import workers
 from tests.harness import Receiver, running_server
 from tests.integration.api import FORBIDDEN, NOT_FOUND, Api, code, fresh, problems
 
@@ -41,6 +43,42 @@ def test_all_that_is_wrong_is_told_at_once(api: Api, endpoint: str) -> None:
 )
 def test_what_is_not_what_it_should_be_is_named(api: Api, endpoint: str, fields: dict[str, Any], place: str) -> None:
     assert problems(api("PATCH", f"{endpoint}/transformation", fields)) == [place]
+
+
+@pytest.mark.parametrize(
+    ("script", "told"),
+    [
+        ("function handler(webhook) {\n  return webhook;\n", "SyntaxError: unexpected token in expression: '' (line 3)"),
+        ("let a;\nlet a;\n" + KEPT, "SyntaxError: invalid redefinition of lexical identifier (line 2)"),
+        (KEPT + "\n\nnothing.at.all;", "ReferenceError: nothing is not defined (line 3)"),
+        ("const other = 1;", "there is no function handler(webhook) in it"),
+        ("for (;;) {}", "it took more than"),
+        ("throw null", "null was thrown"),
+    ],
+)
+def test_code_that_would_fail_with_every_message_is_not_stored(api: Api, endpoint: str, script: str, told: str) -> None:
+    api.ok("PATCH", f"{endpoint}/transformation", {"code": KEPT, "enabled": True})
+    response = api("PATCH", f"{endpoint}/transformation", {"code": script, "enabled": False})
+    assert problems(response) == ["body.code"]
+    assert response.json()["detail"][0]["msg"].startswith(told), response.text
+    kept = api.ok("GET", f"{endpoint}/transformation")
+    assert (kept["code"], kept["enabled"]) == (KEPT, True)
+
+
+def test_code_that_fails_for_some_messages_only_is_stored(api: Api, endpoint: str) -> None:
+    api.ok("PATCH", f"{endpoint}/transformation", {"code": "function handler(webhook) { return webhook.payload.a.b; }"})
+
+
+def test_where_no_process_can_be_begun_the_caller_is_to_come_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "worker.py").write_text("raise SystemExit")
+    monkeypatch.setattr(workers, "PROGRAM", tmp_path / "worker.py")
+    with running_server(tmp_path) as server:
+        api = fresh(server)
+        app = api.app()["id"]
+        path = f"/app/{app}/endpoint/{api.ok('POST', f'/app/{app}/endpoint', {'url': 'https://example.com/'})['id']}/transformation"
+        for response in (api("PATCH", path, {"code": KEPT}), api("POST", f"{path}/test", {"payload": {}, "code": KEPT})):
+            assert code(response) == (503, "unavailable")
+            assert response.headers["retry-after"] == "1"
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", ""), ("PATCH", ""), ("POST", "/test")])

@@ -23,6 +23,7 @@ from hookwright.store.applications import CreateApplication
 from hookwright.store.endpoints import CreateEndpoint, DeleteEndpoint, FindEndpoint, UpdateEndpoint
 from hookwright.store.messages import Created, ExpungeContent
 from hookwright.store.tasks import NextSlice
+from hookwright.store.transformations import ChangeTransformation
 from tests.dispatchers import dispatcher_of
 from tests.simulation.loop import START, VirtualLoop
 from tests.simulation.model import Ended, Violation
@@ -33,14 +34,15 @@ URLS = [f"http://receiver/{endpoint}" for _, endpoints in APPLICATIONS.values() 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 PAUSES, SKIPS = Options(ordered=True), Options(ordered=True, on_exhausted="skip")
 ORDERED = {"ep_a1": PAUSES, "ep_b1": PAUSES, "ep_b2": SKIPS}
+SCRIPTED = frozenset({"ep_a1", "ep_a2", "ep_b1"})
 STEPS = 40
 QUIET_SECONDS = 300
 
 
 class Scenario:
-    def __init__(self, world: World, options: dict[str, Options]) -> None:
-        """`options` of some endpoints."""
-        self._options = options
+    def __init__(self, world: World, options: dict[str, Options], scripted: frozenset[str]) -> None:
+        """`options` of some endpoints; those that have a transformation."""
+        self._options, self._scripted = options, scripted
         self._world, self._rand, self._model = world, world.rand, world.model
         self._tokens = self._tasks = 0
         self.acknowledged: dict[str, str] = {}
@@ -112,6 +114,9 @@ class Scenario:
                 )  # fmt: skip
                 secret = SealedSecret(services.secrets.seal_secret(ident, SECRET), START)
                 await services.changes.apply(CreateEndpoint(record=EndpointRecord(endpoint, (secret,)), most=10), application=app)
+                if ident in self._scripted:
+                    change = ChangeTransformation(application=app, endpoint=ident, code="a script", enabled=True, now=START)
+                    await services.changes.apply(change, application=app, endpoint=ident)
 
     async def _accept(self, event_id: str | None = None, key: bytes | None = None) -> Created | Remembered | CallerError | None:
         app = "app_a" if event_id or key else self._rand.choice(tuple(APPLICATIONS))
@@ -291,20 +296,24 @@ def memory_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
-def simulate(seed: int, *, ordered: bool = False) -> int:
-    """One whole story, in which some endpoints are ordered or none is; how many requests were sent in it. Raises Violation."""
+def simulate(seed: int, *, ordered: bool = False, scripted: bool = False) -> int:
+    """One whole story, in which some endpoints are ordered, or have a transformation, or none; how many requests were sent in it.
+
+    Raises Violation.
+    """
     loop = VirtualLoop()
     try:
         with memory_folder() as folder:
-            return loop.run_until_complete(_simulate(loop, seed, folder / "store.db", ORDERED if ordered else {}))
+            scenes = ORDERED if ordered else {}, SCRIPTED if scripted else frozenset[str]()
+            return loop.run_until_complete(_simulate(loop, seed, folder / "store.db", *scenes))
     finally:
         loop.close()
 
 
-async def _simulate(loop: VirtualLoop, seed: int, path: Path, options: dict[str, Options]) -> int:
+async def _simulate(loop: VirtualLoop, seed: int, path: Path, options: dict[str, Options], scripted: frozenset[str]) -> int:
     world = World(loop, seed, path, URLS)
     with world.model.watching():
-        story = asyncio.ensure_future(Scenario(world, options).run())
+        story = asyncio.ensure_future(Scenario(world, options, scripted).run())
         try:
             await asyncio.wait([story, world.broken], return_when=asyncio.FIRST_COMPLETED)
             if world.broken.done():

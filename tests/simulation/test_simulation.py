@@ -30,6 +30,7 @@ from tests.simulation.model import Violation
 from tests.simulation.scenario import simulate
 
 SEEDS = 100
+SCRIPTED_SEEDS = 30
 PATIENCE = 200
 """Seeds within which a planted bug must be found."""
 
@@ -51,6 +52,12 @@ def test_every_promise_holds_whatever_fails(tenth: int) -> None:
 def test_ordered_endpoints_see_their_messages_in_the_order_of_commits_whatever_fails(tenth: int) -> None:
     for seed in range(tenth * SEEDS // 10, (tenth + 1) * SEEDS // 10):
         simulate(seed, ordered=True)
+
+
+@pytest.mark.parametrize("part", range(5))
+def test_endpoints_with_transformations_get_their_messages_whatever_fails_and_however_long_scripts_take(part: int) -> None:
+    for seed in range(part * SCRIPTED_SEEDS // 5, (part + 1) * SCRIPTED_SEEDS // 5):
+        simulate(seed, ordered=seed % 2 == 1, scripted=True)
 
 
 def test_a_seed_tells_the_same_story_again() -> None:

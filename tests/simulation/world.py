@@ -24,6 +24,7 @@ from tests.dispatchers import dispatcher_of
 from tests.simulation.loop import Owner, VirtualClock, VirtualLoop
 from tests.simulation.model import Model, Violation
 from tests.simulation.receivers import NodeSender, Receivers
+from tests.simulation.scripts import Scripts
 
 R = TypeVar("R")
 RETRIES = RetryPolicy(schedule=(2.0, 10.0, 30.0), jitter=0.2, longest_retry_after=40.0)
@@ -281,8 +282,9 @@ class Node(Owner):
     async def _run(self) -> None:
         world = self._world
         chance = Chance(world.clock, world.rand.randbytes, world.rand.random)
+        scripts = Scripts(world.rand, lambda: world.receivers.healed)
         try:
-            async with run_engine(self.store, self.sender, world.vault, OPTIONS, chance) as services:
+            async with run_engine(self.store, self.sender, world.vault, OPTIONS, chance, sandbox=scripts) as services:
                 self.services = services
                 self._ready.set()
                 await self.stopping.wait()

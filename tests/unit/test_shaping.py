@@ -12,7 +12,7 @@ from hookwright.domain.messages import JSON, Content
 from hookwright.domain.transformations import Transformation
 from hookwright.engine.shaping import CANCELED, TEXT, Outgoing, Shaper, Unsent
 from hookwright.engine.strikes import FIRST_PAUSE, LIMIT
-from hookwright.sandbox import NoSandbox, Returned, Script, Stopped, Trouble
+from hookwright.sandbox import Draft, NoSandbox, Returned, Script, Stopped, Tenant, Trouble
 
 EVENT = Event(id="msg_1", application="app_1", event_type="a.b", channels=("c",), created_at=0)
 CONTENT = Content(b'{"n": 1.0}')
@@ -34,10 +34,15 @@ class Scripted:
     def __init__(self, ran: Returned | Stopped) -> None:
         self.ran = ran
         self.asked: list[Script] = []
+        self.drafts: list[Draft] = []
 
     async def run(self, script: Script) -> Returned | Stopped:
         self.asked.append(script)
         return self.ran
+
+    async def check(self, draft: Draft) -> Stopped | None:
+        self.drafts.append(draft)
+        return self.ran if isinstance(self.ran, Stopped) else None
 
     async def close(self) -> None:
         pass
@@ -65,7 +70,7 @@ def test_a_script_is_given_the_message_and_its_variables() -> None:
     sandbox = Scripted(Returned("{}"))
     asyncio.run(Shaper(Clock(), sandbox).shape(endpoint(), SCRIPT, OWN, EVENT, CONTENT))
     (asked,) = sandbox.asked
-    assert (asked.tenant, asked.code, asked.payload, asked.is_json) == ("app_1", "code", '{"n": 1.0}', True)
+    assert (asked.tenant, asked.code, asked.payload, asked.is_json) == (Tenant("org_1", "app_1"), "code", '{"n": 1.0}', True)
     assert json.loads(asked.webhook) == {
         "method": "POST", "url": "https://example.com/", "headers": {}, "payload": None, "id": "msg_1", "eventType": "a.b",
         "channels": ["c"], "timestamp": "1970-01-01T00:00:00.000Z", "variables": {"key": "value"},
@@ -207,3 +212,23 @@ def test_mistakes_and_trials_are_no_strikes() -> None:
 def test_a_trial_shows_what_was_logged() -> None:
     trial = asyncio.run(Shaper(Clock(), Scripted(Returned("{}", ("a", "b")))).try_out(endpoint(), SCRIPT, OWN, EVENT, CONTENT))
     assert trial.log == ("a", "b")
+
+
+def test_a_text_that_no_encoding_can_carry_is_a_failure_and_not_a_fault_of_ours() -> None:
+    sandbox = Scripted(Returned('{"kind": "text", "body": "\\ud800"}'))
+    outcome = asyncio.run(Shaper(Clock(), sandbox).shape(endpoint(), SCRIPT, OWN, EVENT, CONTENT))
+    assert isinstance(outcome, Unsent), outcome
+
+
+def test_what_is_wrong_with_a_draft_is_one_line_with_its_place() -> None:
+    shaper = Shaper(Clock(), Scripted(Stopped("error", "SyntaxError: a\nb", 3)))
+    assert asyncio.run(shaper.check(endpoint(), "code")) == "SyntaxError: a b (line 3)"
+    assert asyncio.run(Shaper(Clock(), Scripted(Returned("{}"))).check(endpoint(), "code")) is None
+
+
+def test_a_draft_takes_no_turn_of_the_scripts_that_it_may_be_to_mend() -> None:
+    sandbox = Scripted(Returned("{}"))
+    asyncio.run(Shaper(Clock(), sandbox).check(endpoint(), "code"))
+    (draft,) = sandbox.drafts
+    assert draft.tenant.organization == "org_1"
+    assert draft.tenant != Tenant("org_1", "app_1")

@@ -21,7 +21,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hookwright.errors import CallerError, Invalid, PayloadTooLarge, Problem, StoreUnavailable, Unauthenticated
+from hookwright.errors import Busy, CallerError, Invalid, PayloadTooLarge, Problem, StoreUnavailable, Unauthenticated
 
 _log = structlog.get_logger("hookwright.api")
 
@@ -104,6 +104,7 @@ def install(app: FastAPI) -> None:
     """Give `app` its exception handlers. `Unexpected` is added beside them as a middleware."""
     app.add_exception_handler(CallerError, _caller_error)
     app.add_exception_handler(StoreUnavailable, _store_unavailable)
+    app.add_exception_handler(Busy, _busy)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_exception)
 
@@ -114,6 +115,11 @@ async def _caller_error(_: Request, error: Exception) -> JSONResponse:
 
 async def _store_unavailable(_: Request, error: Exception) -> JSONResponse:
     return unavailable_response(cast(StoreUnavailable, error))
+
+
+async def _busy(_: Request, error: Exception) -> JSONResponse:
+    headers = {"Retry-After": str(cast(Busy, error).retry_after)}
+    return error_response(503, "unavailable", f"Nothing was done: {error}", headers)
 
 
 async def _validation_error(_: Request, error: Exception) -> JSONResponse:

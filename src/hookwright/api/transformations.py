@@ -12,7 +12,7 @@ from hookwright.api.auth import App, Caller, services_of
 from hookwright.api.endpoint_headers import record_for
 from hookwright.api.endpoint_models import Channels
 from hookwright.api.endpoints import PATH, EndpointId, endpoint_for
-from hookwright.api.errors import documented, error_response
+from hookwright.api.errors import documented
 from hookwright.api.models import Input, Name, Output, refuse
 from hookwright.api.timestamps import TimeText, rfc3339
 from hookwright.domain.endpoints import Endpoint
@@ -22,7 +22,7 @@ from hookwright.domain.messages import JSON, Content
 from hookwright.domain.transformations import MAX_CODE, SealedTransformation, Transformation, variables_problem
 from hookwright.engine.services import Services
 from hookwright.engine.shaping import TEXT, Outgoing, Trial
-from hookwright.errors import Busy
+from hookwright.errors import Invalid
 from hookwright.store.transformations import ChangeTransformation, FindTransformation
 
 router = APIRouter(tags=["Endpoint"], responses=documented())
@@ -99,8 +99,13 @@ async def patch(
     endpoint_id: EndpointId,
     body: EndpointTransformationPatch,
 ) -> None:
+    """The code is read in first, with nothing to work on: what fails then would fail with every message."""
     services, application = services_of(request), caller.application.id
     endpoint = await endpoint_for(services, application, endpoint_id)
+    if body.code:
+        wrong = await services.shaper.check(endpoint, body.code)
+        if wrong is not None:
+            raise Invalid.at("body", "code", msg=wrong)
     given = body.model_fields_set
     command = ChangeTransformation(
         application=application,
@@ -135,10 +140,7 @@ async def try_out(
     shown = tuple((name, value) for name, value in headers.items() if not is_sensitive(name))
     event, transformation = _event(services, endpoint, body), Transformation(code, variables)
     began = asyncio.get_running_loop().time()
-    try:
-        trial = await services.shaper.try_out(endpoint, transformation, shown, event, _content(body))
-    except Busy as error:
-        return error_response(503, "unavailable", f"Nothing was run: {error}", {"Retry-After": str(error.retry_after)})
+    trial = await services.shaper.try_out(endpoint, transformation, shown, event, _content(body))
     return _show_trial(trial, round((asyncio.get_running_loop().time() - began) * 1000))
 
 

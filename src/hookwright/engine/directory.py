@@ -58,6 +58,10 @@ class Target:
         self.transformation = secrets.open_transformation(record.endpoint.id, record.transformation)
         self.shaped = self.transformation is not None or record.endpoint.options.format != "json"
 
+    def shapes_as(self, other: "Target") -> bool:
+        """Whether the same would be made of a message for it."""
+        return (self.endpoint, self.transformation, self.headers) == (other.endpoint, other.transformation, other.headers)
+
     def signers(self, now: int) -> tuple[Signer, ...]:
         """Those of the secrets that are alive at `now` (Unix ms), the current one first."""
         if not self._expiring:

@@ -82,13 +82,16 @@ class Executor:
         loop = asyncio.get_running_loop()
         began = loop.time()
         retries = self._retries(target)
-        outgoing: Outgoing | Unsent | None
+        outgoing: Outgoing | Unsent
         if target.shaped:
-            outgoing = await self._shaped(job, target, content)
+            shaped = await self._shaped(job, target, content)
+            if shaped is None:
+                return None
+            target, outgoing = shaped
             sent_at = self._clock.now()
         else:
             outgoing = Outgoing(POST, target.endpoint.url, content, target.headers)
-        if outgoing is None or not may_send():
+        if not may_send():
             return None
         if isinstance(outgoing, Unsent):
             return Tried(self._settle(job, target.endpoint, target.endpoint.url, retries, outgoing, started_at, loop.time() - began))
@@ -102,15 +105,18 @@ class Executor:
         settlement = self._settle(job, target.endpoint, outgoing.url, retries, result, started_at, loop.time() - began)
         return self._tried(settlement, result)
 
-    async def _shaped(self, job: Job, target: Target, content: Content) -> Outgoing | Unsent | None:
-        """None when the endpoint was changed meanwhile: what was made is not for the one that it is now."""
+    async def _shaped(self, job: Job, target: Target, content: Content) -> tuple[Target, Outgoing | Unsent] | None:
+        """What is to be sent, and the endpoint as it is by then; None when it was changed meanwhile: what was made is not for the one
+        that it is now. A neighbour's change makes us forget it, too: it is loaded again, and found to be the same.
+        """
         delivery = job.delivery
         event = Event(
             id=delivery.key.message, application=delivery.application, event_type=job.event_type, channels=job.channels,
             created_at=delivery.created_at,
         )  # fmt: skip
-        shaped = await self._shaper.shape(target.endpoint, target.transformation, target.headers, event, content)
-        return shaped if self._directory.known_target(target.endpoint.id) is target else None
+        outgoing = await self._shaper.shape(target.endpoint, target.transformation, target.headers, event, content)
+        now = await self._directory.target(target.endpoint.id)
+        return None if now is None or not now.shapes_as(target) else (now, outgoing)
 
     def _tried(self, settlement: Settlement, result: Response | Failure) -> Tried:
         if isinstance(result, Failure):

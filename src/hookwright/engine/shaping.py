@@ -4,6 +4,8 @@ Only such endpoints come here. Nothing here writes, and nothing of it says anyth
 fails is a failed attempt of its delivery, which the schedule repeats, and the receiver was never asked.
 """
 
+import asyncio
+
 import msgspec
 
 from hookwright.clock import Clock
@@ -13,7 +15,8 @@ from hookwright.domain.formats import Event, is_json, put, readable
 from hookwright.domain.messages import JSON, Content
 from hookwright.domain.transformations import MAX_REASON, Answer, Transformation, read_answer
 from hookwright.engine.strikes import LIMIT, Strikes
-from hookwright.sandbox import COSTLY, Returned, Sandbox, Script, Stopped
+from hookwright.errors import Busy
+from hookwright.sandbox import COSTLY, Draft, Returned, Sandbox, Script, Stopped, Tenant
 
 TEXT = "text/plain; charset=utf-8"
 POST = "POST"
@@ -70,7 +73,11 @@ class Shaper:
             seconds = -(-(until - now) // 1000)
             again = f"it is run again in {seconds} s, or when it is changed"
             return Unsent(False, f"the transformation had to be stopped {LIMIT} times in a row; {again}")
-        trial = await self.try_out(endpoint, transformation, headers, event, content)
+        try:
+            trial = await self.try_out(endpoint, transformation, headers, event, content)
+        except Busy as error:  # its attempt waits as well, else a backlog would go round between here and the store as fast as both can
+            await asyncio.sleep(error.retry_after)
+            raise
         self._strikes.saw(endpoint.id, transformation.code, self._clock.now(), stopped=trial.stopped)
         return trial.outcome
 
@@ -84,6 +91,15 @@ class Shaper:
         if isinstance(ran, Stopped):
             return Trial(_failed(ran), ran.log, stopped=ran.trouble in COSTLY)
         return Trial(self._outcome(ran, endpoint, headers, event, content), ran.log)
+
+    async def check(self, endpoint: Endpoint, code: str) -> str | None:
+        """Why this script would fail whatever it is given; None if nothing is wrong with it, or nobody can tell. Raises Busy.
+
+        Its turn is not that of the scripts that run for the application: what keeps them may be what is being mended.
+        """
+        tenant = Tenant(endpoint.organization, f"{endpoint.application} (to be checked)")
+        stopped = await self._sandbox.check(Draft(tenant=tenant, code=code))
+        return None if stopped is None else _reason(stopped)
 
     def _outcome(self, ran: Returned, endpoint: Endpoint, headers: Headers, event: Event, content: Content) -> Outgoing | Unsent:
         try:
@@ -118,7 +134,7 @@ def _script(endpoint: Endpoint, transformation: Transformation, event: Event, co
         "channels": event.channels, "timestamp": event.time, "variables": transformation.variables,
     }  # fmt: skip
     return Script(
-        tenant=endpoint.application, code=transformation.code, webhook=msgspec.json.encode(webhook).decode(),
+        tenant=Tenant(endpoint.organization, endpoint.application), code=transformation.code, webhook=msgspec.json.encode(webhook).decode(),
         payload=content.body.decode(), is_json=is_json(content.content_type) and readable(content.body),
     )  # fmt: skip
 
@@ -133,8 +149,12 @@ def _content(answer: Answer, content: Content) -> Content:
 
 
 def _failed(stopped: Stopped) -> Unsent:
+    return Unsent(False, f"the transformation failed: {_reason(stopped)}", stopped.line)
+
+
+def _reason(stopped: Stopped) -> str:
     place = "" if stopped.line is None else f" (line {stopped.line})"
-    return Unsent(False, f"the transformation failed: {_one_line(stopped.detail)}{place}", stopped.line)
+    return f"{_one_line(stopped.detail)}{place}"
 
 
 def _one_line(text: str) -> str:

@@ -18,9 +18,7 @@ from hookwright.engine.services import Services
 from hookwright.runtime.database import open_database
 from hookwright.runtime.engine import engine_options, run_engine
 from hookwright.runtime.keys import check_ring, configured_secrets, find_keys, open_vault
-from hookwright.sandbox import NoSandbox, Sandbox
-from hookwright.sandboxes.pool import ProcessSandbox
-from hookwright.sandboxes.workers import Limits
+from hookwright.runtime.sandbox import sandbox_of
 from hookwright.senders.http import HttpSender
 
 T = TypeVar("T")
@@ -49,7 +47,7 @@ async def run_application(settings: Settings, stop: asyncio.Event) -> AsyncItera
             stored_limit=settings.response_store_bytes,
             read_limit=settings.response_read_bytes,
         )
-        sandbox = _sandbox(settings)
+        sandbox = sandbox_of(settings)
         try:
             async with run_engine(store, sender, vault, engine_options(settings), stop=stop.set, sandbox=sandbox) as services:
                 # Attempts and requests under way have their grace at the same time, not one after the other.
@@ -64,14 +62,6 @@ async def run_application(settings: Settings, stop: asyncio.Event) -> AsyncItera
         finally:
             await sender.close()
             await sandbox.close()
-
-
-def _sandbox(settings: Settings) -> Sandbox:
-    """It begins no process before there is a script to run."""
-    if not settings.transformation_workers:
-        return NoSandbox()
-    limits = Limits(seconds=settings.transformation_seconds, memory=settings.transformation_bytes, output=settings.max_message_bytes)
-    return ProcessSandbox(limits, workers=settings.transformation_workers)
 
 
 async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T:

@@ -3,13 +3,16 @@
 Duty: whatever a script does, it costs its limits and harms nobody. Rules:
 
 1. Each script runs in a child of its own, forked for it and ended after it: no script finds anything of another's, not even with
-   a mistake of the engine's to help it, and what it took is the system's again.
-2. A child has no way in or out but the pipe on which it answers: it can open no file and no socket, begin no process, and write to
-   no disk. As root it is nobody before it reads the first script, in a network with nothing in it.
+   a mistake of the engine's to help it, and what it took is the system's again. So what is asked is read by the child; of what it
+   answers this process, which the next child is a copy of, keeps no byte.
+2. A child has no way in or out but the pipe on which it answers: it can open no file and no socket, begin no process, write to no
+   disk, and touch no other process (`fence`). As root it is nobody before it reads the first script, in a network with nothing in it.
 3. Time is of the processor, so that a busy machine is not the script's fault; memory is the engine's, and the child's as a whole.
    What the engine does not stop by itself the system does, and what neither does the parent, by the clock.
 
-Requests and results are JSON after four bytes of length, on the socket that is standard input and output; its end is the end.
+Requests and results are JSON after four bytes of length, on the socket that is standard input and output. A first, empty result says
+that all is ready, another one that there was no room for a child. The socket's end is the end, of a script that runs as well; signals
+that are meant for the server are not.
 """
 
 import contextlib
@@ -18,8 +21,10 @@ import json
 import os
 import re
 import resource
+import runpy
 import select
 import signal
+import socket
 import struct
 import sys
 import time
@@ -35,61 +40,71 @@ HANDLER = "typeof handler === 'function' ? handler : undefined"
 STACK = 512 * 1024
 SPARE = 256 * 1024 * 1024
 """Bytes of addresses beside the engine's memory: this program itself, and its copies of what the engine says."""
-NOBODY = 65_534
-NEW_NETWORK = 0x4000_0000
-"""CLONE_NEWNET of <sched.h>."""
 ENVELOPE = 262_144
-"""Bytes of a result beside its answer."""
+"""Bytes of a result beside its answer; and of memory to tell what a script logged that took all of its own."""
+MOST_TEXT, MOST_STACK = 2_000, 4_000
+"""Characters of what is told of a mistake, and that are looked through for its line."""
 MEMORY = "it took too much memory"
+READ = b"\n"
+"""A child's first word: it has read all of its request. To JSON it is white space."""
 _PLACE = re.compile(r"<input>:(\d+)")
 
 
 def serve(limits: dict[str, Any]) -> None:
-    give_up_rights()
-    gc.freeze()
-    while (request := read_frame(0)) is not None:
-        result = run_apart(json.loads(request), limits)
-        write_all(1, struct.pack(">I", len(result)) + result)
-
-
-def give_up_rights() -> None:
-    """Once, for all children to come."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     for limit in (resource.RLIMIT_CORE, resource.RLIMIT_FSIZE):
         resource.setrlimit(limit, (0, 0))
-    if os.geteuid() == 0:
-        if sys.platform == "linux":
-            import ctypes
+    fence = runpy.run_path(str(Path(__file__).with_name("fence.py")))["Fence"]()
+    asked = socket.socket(fileno=0)
+    result = bytearray(2 * limits["output"] + ENVELOPE)
+    gc.freeze()
+    tell(b"")
+    while asked.recv(1, socket.MSG_PEEK):
+        if not run_apart(limits, fence, result):
+            return
 
-            ctypes.CDLL(None).unshare(NEW_NETWORK)  # in a container it may not be allowed: rule 2 holds without it
-        os.setgroups([])
-        os.setgid(NOBODY)
-        os.setuid(NOBODY)
 
-
-def run_apart(request: dict[str, Any], limits: dict[str, Any]) -> bytes:
-    """The result of a script, as JSON; of one that brought its child down, why."""
-    ours, theirs = os.pipe()
-    child = os.fork()
+def run_apart(limits: dict[str, Any], fence: Any, result: bytearray) -> bool:
+    """Have a child read a script and run it; tell what came of it, or why nothing did. `result`: room for it, only zeros before
+    and after. False if this was the last one: the server is gone, or nobody knows how much of the request is still unread.
+    """
+    try:
+        ours, theirs = os.pipe()
+        child = os.fork()
+    except OSError:
+        tell(b"")
+        return False
     if child == 0:
-        answer_and_end(request, limits, theirs)
+        answer_and_end(limits, fence, theirs)
     os.close(theirs)
-    result = collect(ours, time.monotonic() + limits["patience"], 2 * limits["output"] + ENVELOPE)
+    size, whole = collect(ours, time.monotonic() + limits["patience"], result)
     os.close(ours)
-    if result is None:
+    if not whole:
         os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
-    return result if result and status == 0 else written(obituary(status, late=result is None))
+    with memoryview(result)[:size] as said:
+        was_read = bytes(said[: len(READ)]) == READ
+        if whole and status == 0 and size > len(READ):
+            tell(said)
+        else:
+            tell(written(obituary(status, late=not whole, full=size == len(result))))
+    result[:size] = bytes(size)
+    return was_read
 
 
-def answer_and_end(request: dict[str, Any], limits: dict[str, Any], pipe: int) -> NoReturn:
+def answer_and_end(limits: dict[str, Any], fence: Any, pipe: int) -> NoReturn:
     """In the child."""
     status = 1
     try:
+        request = read_frame(0)
         os.close(0)
         os.close(1)
+        write_all(pipe, READ)
         confine(limits)
+        fence.shut()
         try:
-            result = written(run(request, limits))
+            result = written(run(json.loads(request), limits))
         except MemoryError:
             result = written(stopped("memory", MEMORY))
         write_all(pipe, result)
@@ -125,10 +140,10 @@ def run(request: dict[str, Any], limits: dict[str, Any]) -> dict[str, Any]:
         result = call(context, door, request, limits)
     except quickjs.JSException as error:
         text, _, stack = str(error).partition("\n    at ")
-        result = mistake(text, stack)
+        result = mistake(text.strip(), stack)
     if time.process_time() >= limits["seconds"]:
         result = stopped("time", f"it took more than {limits['seconds']:g} s", result.get("line"))
-    return result | {"log": json.loads(door("log") or '""')}
+    return result | {"log": logged(context, door, limits)}
 
 
 def call(context: Any, door: Any, request: dict[str, Any], limits: dict[str, Any]) -> dict[str, Any]:
@@ -142,11 +157,23 @@ def call(context: Any, door: Any, request: dict[str, Any], limits: dict[str, Any
     handler = in_time().eval(HANDLER)
     if handler is None:
         return stopped("error", "there is no function handler(webhook) in it")
+    if request["webhook"] is None:
+        return {"answer": ""}
     in_time()
     door("run", handler, request["webhook"], request["payload"], request["is_json"])
-    while in_time().execute_pending_job():
+    while time.process_time() < limits["seconds"] and in_time().execute_pending_job():
         pass
     return verdict(door("failure"), door("answer"), limits["output"])
+
+
+def logged(context: Any, door: Any, limits: dict[str, Any]) -> Any:
+    """What the script wrote. It may have left neither time nor memory to say so: there is a little more of both for this."""
+    context.set_memory_limit(limits["memory"] + ENVELOPE)
+    context.set_time_limit(limits["seconds"])
+    try:
+        return json.loads(door("log"))
+    except (quickjs.JSException, TypeError, ValueError):
+        return ""
 
 
 def verdict(failure: str | None, answer: str | None, most: int) -> dict[str, Any]:
@@ -163,11 +190,12 @@ def verdict(failure: str | None, answer: str | None, most: int) -> dict[str, Any
 
 
 def mistake(text: str, stack: str) -> dict[str, Any]:
+    text = text[:MOST_TEXT]
     if text.startswith("InternalError: out of memory"):
         return stopped("memory", MEMORY)
     if text == "null":
         text = "null was thrown; perhaps there was no memory left for more"
-    lines = (int(found[1]) for found in _PLACE.finditer(stack))
+    lines = (int(found[1]) for found in _PLACE.finditer(stack[:MOST_STACK]))
     return stopped("error", text, next((line for line in lines if line <= OURS), None))
 
 
@@ -175,7 +203,9 @@ def stopped(trouble: str, detail: str, line: int | None = None) -> dict[str, Any
     return {"trouble": trouble, "detail": detail, "line": line}
 
 
-def obituary(status: int, *, late: bool) -> dict[str, Any]:
+def obituary(status: int, *, late: bool, full: bool) -> dict[str, Any]:
+    if full:
+        return stopped("output", "it said more than it can have to say")
     if late or (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU):
         return stopped("time", "it took too much time and did not let itself be stopped")
     if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
@@ -183,17 +213,21 @@ def obituary(status: int, *, late: bool) -> dict[str, Any]:
     return stopped("crash", "the script engine broke down over it")
 
 
-def collect(pipe: int, until: float, most: int) -> bytes | None:
-    """All that comes until the end; None when that is late, or too much."""
-    found = bytearray()
-    while (left := until - time.monotonic()) > 0 and select.select([pipe], [], [], left)[0]:
-        part = os.read(pipe, 65_536)
-        found += part
-        if not part:
-            return bytes(found)
-        if len(found) > most:
-            break
-    return None
+def collect(pipe: int, until: float, found: bytearray) -> tuple[int, bool]:
+    """Read all that comes into `found`: how much, and whether it ended by itself; not when it is late or too much, or when the
+    server is gone. That shows only after the child's first word: until then what can be read there is the child's.
+    """
+    size = 0
+    with memoryview(found) as view:
+        while size < len(found) and (left := until - time.monotonic()) > 0:
+            ready, _, _ = select.select([pipe, 0] if size else [pipe], [], [], left)
+            if ready != [pipe]:
+                break
+            count = os.readv(pipe, [view[size:]])
+            if not count:
+                return size, True
+            size += count
+    return size, False
 
 
 def written(result: dict[str, Any]) -> bytes:
@@ -201,25 +235,31 @@ def written(result: dict[str, Any]) -> bytes:
     return json.dumps(result, ensure_ascii=False).encode("utf-8", "replace")
 
 
-def read_frame(file: int) -> bytes | None:
-    """None at the end."""
-    head = read_exactly(file, 4)
-    return None if head is None else read_exactly(file, struct.unpack(">I", head)[0])
+def tell(result: bytes | memoryview) -> None:
+    write_all(1, struct.pack(">I", len(result)))
+    write_all(1, result)
 
 
-def read_exactly(file: int, length: int) -> bytes | None:
+def read_frame(file: int) -> bytes:
+    """Raises EOFError."""
+    return read_exactly(file, struct.unpack(">I", read_exactly(file, 4))[0])
+
+
+def read_exactly(file: int, length: int) -> bytes:
     found = bytearray()
     while len(found) < length:
         part = os.read(file, length - len(found))
         if not part:
-            return None
+            raise EOFError
         found += part
     return bytes(found)
 
 
-def write_all(file: int, text: bytes) -> None:
-    while text:
-        text = text[os.write(file, text) :]
+def write_all(file: int, text: bytes | memoryview) -> None:
+    with memoryview(text) as left:
+        place = 0
+        while place < len(left):
+            place += os.write(file, left[place:])
 
 
 if __name__ == "__main__":
