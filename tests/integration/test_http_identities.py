@@ -1,15 +1,19 @@
 """The HTTP sender as somebody in particular: client certificates, CAs of an endpoint's own, and who shares a connection."""
 
 import asyncio
+import random
 import ssl
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from hookwright.sender import Failure, Request, Response, TlsIdentity
 from hookwright.senders.identities import Contexts, identity_context, tls_context
 from tests.certificates import Authority, Issued, server_context
+from tests.der import integer, pem, sequence
 from tests.integration.receivers import OK, Connection, Receiver, answering, receiving, request, sending
 from tests.integration.sockets import Run
 
@@ -136,6 +140,30 @@ def test_tls_is_1_2_at_least_and_names_are_checked_whatever_the_identity() -> No
         assert context.minimum_version == ssl.TLSVersion.TLSv1_2
         assert context.check_hostname
         assert context.verify_mode == ssl.CERT_REQUIRED
+
+
+def test_a_receiver_cannot_choose_how_long_a_handshake_computes() -> None:
+    """By a finite field of its own, as the suites with DHE let it; all the others, and those of TLS 1.3, stay."""
+    usual = {suite["name"] for suite in ssl.create_default_context().get_ciphers()}
+    for context in (tls_context(), identity_context(TRUSTING), identity_context(identity(CLIENTS.issue("acme")))):
+        suites = {suite["name"] for suite in context.get_ciphers()}
+        assert suites == {name for name in usual if not name.startswith("DHE-")}
+        assert len(suites) > 8
+
+
+def test_a_receiver_that_has_nothing_but_such_a_field_is_not_computed_with(run: Run, tmp_path: Path) -> None:
+    server = server_context(SERVERS.issue("receiver", key=rsa.generate_private_key(65537, 2048)))
+    server.maximum_version = ssl.TLSVersion.TLSv1_2
+    server.set_ciphers("DHE+AES")
+    parameters = tmp_path / "dh.pem"
+    field = 1 << 9999 | random.Random(7).getrandbits(9998) | 1
+    parameters.write_text(pem("DH PARAMETERS", sequence(integer(field), integer(2))))
+    server.load_dh_params(str(parameters))
+    began = time.process_time()
+    result = attempt(run, TRUSTING, server)
+    assert isinstance(result, Failure)
+    assert result.fault in ("tls", "connection")
+    assert time.process_time() - began < 0.5
 
 
 def check(story: Callable[[], Awaitable[None]]) -> None:

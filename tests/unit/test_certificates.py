@@ -1,9 +1,11 @@
 """Certificates and keys as customers bring them: what is taken, and with which reason anything else is refused."""
 
 import datetime
+import time
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from hookwright.domain.access import Tls
 from hookwright.domain.certificates import MAX_PEM, read_tls, show_certificates
@@ -11,6 +13,7 @@ from hookwright.errors import Problem
 from hookwright.sender import TlsIdentity
 from hookwright.senders.identities import identity_context
 from tests.certificates import Authority, Key, key_pem, new_key
+from tests.der import integer, octets, pem, sequence
 
 ROOT = Authority("root")
 CLIENT = ROOT.issue("acme")
@@ -101,6 +104,72 @@ def test_a_key_with_a_password_is_refused_with_the_way_to_decrypt_it() -> None:
 def test_a_weak_rsa_key_is_refused() -> None:
     issued = ROOT.issue("acme", key=rsa.generate_private_key(65537, 1024))
     assert "1024 bits" in refusal(issued.certificate, issued.key)["body.key"]
+
+
+def test_an_rsa_key_that_is_too_large_is_refused_before_anybody_computes_with_it() -> None:
+    """Whether its factors, of 9,941 and 9,689 bits, are primes would take minutes."""
+    began = time.process_time()
+    for bits, key in ((8676, rsa_of(2**4423 - 1, 2**4253 - 1)), (19_630, rsa_of(2**9941 - 1, 2**9689 - 1))):
+        assert f"{bits} bits" in refusal(CLIENT.certificate, key)["body.key"]
+    assert time.process_time() - began < 2
+
+
+def test_an_rsa_key_of_which_the_numbers_do_not_fit_is_refused() -> None:
+    """A private exponent of 40,000 bits would make each handshake take a second."""
+    good = rsa.generate_private_key(65537, 2048).private_numbers()
+    p, q, d = good.p, good.q, good.d
+    much = d + (p - 1) * (q - 1) * 2**38_000
+    for other in ({"d": much}, {"dmp1": good.dmp1 + (p - 1) * 2**38_000}, {"iqmp": good.iqmp + 1}, {"d": d + 2}):
+        assert "do not fit" in refusal(CLIENT.certificate, key_of(good, **other))["body.key"]
+
+
+def rsa_of(p: int, q: int) -> str:
+    """The PEM of a key with these factors."""
+    d = pow(65537, -1, (p - 1) * (q - 1))
+    public = rsa.RSAPublicNumbers(65537, p * q)
+    return key_of(rsa.RSAPrivateNumbers(p, q, d, d % (p - 1), d % (q - 1), pow(q, -1, p), public))
+
+
+def key_of(numbers: rsa.RSAPrivateNumbers, **other: int) -> str:
+    """As PKCS #1 has it (RFC 8017, A.1.2), whatever is in it."""
+    found = {name: getattr(numbers, name) for name in ("d", "p", "q", "dmp1", "dmq1", "iqmp")} | other
+    public = numbers.public_numbers
+    integers = (0, public.n, public.e, found["d"], found["p"], found["q"], found["dmp1"], found["dmq1"], found["iqmp"])
+    return pem("RSA PRIVATE KEY", sequence(*map(integer, integers)))
+
+
+@pytest.mark.parametrize("label", ["PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "DSA PRIVATE KEY", "OPENSSH PRIVATE KEY"])
+@pytest.mark.parametrize("bits", [2048, 20_000, 120_000])
+@pytest.mark.parametrize("kind", ["2a8648ce380401", "2a864886f70d010301", "2a8648ce3e0201"], ids=["DSA", "DH", "DHX"])
+def test_a_key_of_another_kind_is_refused_before_anybody_computes_with_it(label: str, bits: int, kind: str) -> None:
+    """Its public half would be computed when it is read; with numbers as large as these that takes minutes."""
+    algorithm = bytes.fromhex(kind)
+    p, q, secret = (1 << bits) - 1, (1 << 255) + 95, (1 << (bits - 2)) - 3
+    name = b"\x06" + bytes([len(algorithm)]) + algorithm
+    key = sequence(integer(0), sequence(name, sequence(integer(p), integer(q), integer(3))), octets(integer(secret)))
+    began = time.process_time()
+    assert refusal(CLIENT.certificate, pem(label, key))["body.key"].startswith("is ")
+    assert time.process_time() - began < 1
+
+
+def test_two_keys_in_one_text_are_refused() -> None:
+    assert "BEGIN PRIVATE KEY" in refusal(CLIENT.certificate, CLIENT.key + CLIENT.key)["body.key"]
+
+
+def test_keys_are_taken_in_each_form_that_openssl_writes() -> None:
+    for key in (
+        rsa.generate_private_key(65537, 2048),
+        rsa.generate_private_key(65537, 4096),
+        new_key(),
+        ed25519.Ed25519PrivateKey.generate(),
+    ):
+        issued = ROOT.issue("acme", key=key)
+        forms = (
+            [PrivateFormat.PKCS8] if isinstance(key, ed25519.Ed25519PrivateKey) else [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL]
+        )
+        for form in forms:
+            text = key.private_bytes(Encoding.PEM, form, NoEncryption()).decode()
+            assert read(issued.certificate, f"Bag Attributes\n    friendlyName: acme\n{text}")[1] == []
 
 
 @pytest.mark.parametrize(

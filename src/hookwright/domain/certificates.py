@@ -1,15 +1,21 @@
 """Certificates and keys that customers give us, as PEM: what is taken, in which form it is kept, and what is shown of it. Pure.
 
-What a TLS library would refuse later, in the middle of a delivery, is refused here with its reason.
+What a TLS library would refuse later, in the middle of a delivery, is refused here with its reason. And so is what would take it long:
+a key is read by the process that answers everybody, and signs in the loop that sends to everybody. A library that is given a DSA key
+of 60,000 bits, or asked whether the factors of an RSA key of 16,384 are primes, is busy for minutes. So only keys of the kinds and
+sizes that are in use reach it, and of RSA the arithmetic is checked, which costs nothing, instead of the primes: whoever sets a
+wrong key hurts nobody but themselves.
 """
 
+import base64
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TypeVar
 
 import msgspec
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -23,9 +29,21 @@ R = TypeVar("R")
 PrivateKey = RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey
 MAX_PEM = 65_536
 MAX_CHAIN, MAX_CAS = 10, 32
-LEAST_RSA, LEAST_EC = 2048, 256
+LEAST_RSA, MOST_RSA, LEAST_EC = 2048, 4096, 256
+MOST_EXPONENT = 64
+"""Bits of the public one, by which each signature is blinded."""
 _BROKEN = (hashes.MD5, hashes.SHA1)
 """TLS libraries do not accept them in a certificate's signature any more."""
+_LABEL = re.compile(r"-----BEGIN ([A-Z0-9 ]*PRIVATE KEY)-----([A-Za-z0-9+/=\s]*)")
+_LABELS = ("RSA PRIVATE KEY", "EC PRIVATE KEY", "ENCRYPTED PRIVATE KEY")
+"""Of keys of which the kind is known without a look; RFC 7468, 10 and 11."""
+_KIND = re.compile(
+    rb"\x30(?:[\x00-\x7f]|\x81.|\x82..)\x02\x01[\x00\x01]\x30(?:[\x00-\x7f]|\x81.|\x82..)\x06"
+    rb"(?:\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01|\x07\x2a\x86\x48\xce\x3d\x02\x01|\x03\x2b\x65\x70)",
+    re.DOTALL,
+)
+"""How a PKCS #8 key begins (RFC 5958, 2) that is RSA, EC or Ed25519."""
+_OTHER_KIND = "is of a kind that TLS does not take; RSA, EC and Ed25519 are"
 
 
 class Certificate(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,21 +118,50 @@ def _read_key(pem: str | None) -> PrivateKey | None:
     if not pem:
         return None
     try:
-        key = load_pem_private_key(_ascii(pem), None)
+        text = _ascii(pem)
+        _check_kind(pem)
+        key = load_pem_private_key(text, None, unsafe_skip_rsa_key_validation=True)
     except TypeError as error:  # it asks for a password
         raise _Refused(
             "is encrypted with a password, which nobody could enter here; decrypt it (openssl pkey -in key.pem -out plain.pem), it is "
             "sealed when it is stored"
         ) from error
-    except (ValueError, UnsupportedAlgorithm) as error:
+    except (ValueError, UnsupportedAlgorithm, InternalError) as error:
         raise _Refused("is no private key in PEM; it should begin with -----BEGIN PRIVATE KEY-----") from error
-    if isinstance(key, RSAPrivateKey) and key.key_size < LEAST_RSA:
-        raise _Refused(f"is an RSA key of {key.key_size} bits; TLS needs {LEAST_RSA} at least")
+    if isinstance(key, RSAPrivateKey):
+        _check_rsa(key)
     if isinstance(key, EllipticCurvePrivateKey) and key.curve.key_size < LEAST_EC:
         raise _Refused(f"is an EC key of {key.curve.key_size} bits; {LEAST_EC} at least are taken")
     if not isinstance(key, RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey):
-        raise _Refused("is of a kind that TLS does not take; RSA, EC and Ed25519 are")
+        raise _Refused(_OTHER_KIND)
     return key
+
+
+def _check_kind(pem: str) -> None:
+    """Before a library reads it. Raises ValueError for what is not there, or more than once."""
+    ((label, body),) = _LABEL.findall(pem)
+    if label in _LABELS:
+        return
+    if label != "PRIVATE KEY" or _KIND.match(base64.b64decode("".join(body.split())[:64])) is None:
+        raise _Refused(_OTHER_KIND)
+
+
+def _check_rsa(key: RSAPrivateKey) -> None:
+    if key.key_size < LEAST_RSA:
+        raise _Refused(f"is an RSA key of {key.key_size} bits; TLS needs {LEAST_RSA} at least")
+    if key.key_size > MOST_RSA:
+        raise _Refused(
+            f"is an RSA key of {key.key_size} bits; {MOST_RSA} at most are taken, because larger ones hold up everybody's deliveries"
+        )
+    numbers = key.private_numbers()
+    p, q, d, public = numbers.p, numbers.q, numbers.d, numbers.public_numbers
+    sound = (
+        p > 1 and q > 1 and p * q == public.n and 0 < d < public.n and public.e.bit_length() <= MOST_EXPONENT
+        and public.e * d % (p - 1) == public.e * d % (q - 1) == 1
+        and (numbers.dmp1, numbers.dmq1) == (d % (p - 1), d % (q - 1)) and 0 < numbers.iqmp < p and numbers.iqmp * q % p == 1
+    )  # fmt: skip
+    if not sound:
+        raise _Refused("is an RSA key of which the numbers do not fit each other")
 
 
 def _check_pair(certificate: x509.Certificate, key: PrivateKey) -> None:

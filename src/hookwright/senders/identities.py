@@ -5,7 +5,9 @@ switch to turn that off. Rules:
 
 1. A context takes milliseconds to make (it reads the system's roots), so it is made in a thread and kept, up to `MOST` of them;
    one that was dropped is made again when it is needed.
-2. OpenSSL takes a client certificate from a file and from nothing else. It is one in memory where the system has such, else one
+2. Handshakes are computed in the loop that sends to everybody, so a receiver must not choose how long that takes: there is no
+   exchange of keys over a finite field, of which it names the size (10,000 bits cost a second). All receivers of today have another.
+3. OpenSSL takes a client certificate from a file and from nothing else. It is one in memory where the system has such, else one
    that only we can read, and gone at once.
 """
 
@@ -70,6 +72,8 @@ def identity_context(tls: TlsIdentity) -> ssl.SSLContext:
 
 def _strict(context: ssl.SSLContext) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    suites = [suite["name"] for suite in context.get_ciphers()]
+    context.set_ciphers(":".join(name for name in suites if not name.startswith("DHE-")))
     context.set_alpn_protocols(["http/1.1"])
     return context
 
