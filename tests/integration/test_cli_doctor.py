@@ -10,6 +10,7 @@ import pytest
 from hookwright.cli import checks, doctor
 from hookwright.cli.client import Client
 from hookwright.config import Settings
+from hookwright.sandboxes import workers
 from hookwright.stores.sqlite.connections import known
 from tests.harness import SECRET, Receiver, ServerProcess, free_port, running_server
 from tests.integration.cli import Run, beside, hookwright
@@ -250,3 +251,12 @@ def test_a_database_that_others_can_read_is_told(tmp_path: Path, mode: int, expe
     path.touch()
     path.chmod(mode)
     assert [check.level for check in checks.check_sizes(path) if check.name == "privacy"] == expected
+
+
+def test_whether_transformations_can_be_run_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert checks.check_transformations(Settings.load(transformation_workers=0)).level == "ok"
+    assert checks.check_transformations(Settings.load()).level == "ok"
+    (tmp_path / "worker.py").write_text("raise SystemExit")
+    monkeypatch.setattr(workers, "PROGRAM", tmp_path / "worker.py")
+    found = checks.check_transformations(Settings.load())
+    assert (found.level, "quickjs-ng" in found.found) == ("fail", True)

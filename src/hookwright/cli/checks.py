@@ -4,6 +4,7 @@
 there is nothing to do. Nothing here changes anything: the disk is measured with a file of its own beside the database.
 """
 
+import asyncio
 import os
 import resource
 import shutil
@@ -24,6 +25,7 @@ from hookwright.engine.seals import Survey
 from hookwright.errors import ConfigurationError
 from hookwright.runtime.database import Standing
 from hookwright.runtime.keys import misfit
+from hookwright.runtime.sandbox import try_sandbox
 from hookwright.vault import Vault
 
 Level = Literal["ok", "warn", "fail"]
@@ -60,6 +62,7 @@ def check_settings(settings: Settings) -> Iterator[Check]:
         advice = "set HOOKWRIGHT_HTTPS_ONLY=true: over plain http anybody on the way reads the payloads"
         yield Check("plain http", "warn", "endpoints with plain http URLs are accepted", advice)
     yield from check_proxy(settings)
+    yield check_transformations(settings)
 
 
 def check_proxy(settings: Settings) -> Iterator[Check]:
@@ -74,6 +77,17 @@ def check_proxy(settings: Settings) -> Iterator[Check]:
         yield Check("proxy", "fail", f"{proxy.host}:{proxy.port} cannot be reached: {error.strerror or error}", advice)
     else:
         yield Check("proxy", "ok", f"{proxy.host}:{proxy.port} takes connections")
+
+
+def check_transformations(settings: Settings) -> Check:
+    """Whether customers' scripts can be run here, in a process apart."""
+    if not settings.transformation_workers:
+        return Check("transformations", "ok", "turned off (HOOKWRIGHT_TRANSFORMATION_WORKERS)")
+    problem = asyncio.run(try_sandbox(settings))
+    if problem is not None:
+        advice = "deliveries to endpoints that have one wait until they can be run (docs/transformations.md)"
+        return Check("transformations", "fail", problem, advice)
+    return Check("transformations", "ok", "a script was run, in a process apart")
 
 
 def lacks_key_file(settings: Settings) -> bool:
