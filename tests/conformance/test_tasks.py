@@ -438,3 +438,35 @@ def old_recover(world: World, endpoint: Endpoint, mark: str) -> str:
         "insert into recovers (id, application, endpoint, after, until, created_at) values "
         f"('qtask_old', '{world.app}', '{endpoint.id}', '{mark}', 'msg_{floor(NOW + 3_600_000)}', {NOW})"
     )
+
+
+def test_several_who_carry_on_one_task_at_once_add_each_round_once_and_keep_to_its_rate(stores: OpenStore) -> None:
+    async def story(world: World) -> None:
+        endpoint = await world.endpoint()
+        await failed(world, endpoint, 30)
+        await begin(world, endpoint, rate=5)
+        for second in (2, 4, 6):
+            await asyncio.gather(*(world.store.write(ContinueTasks(now=world.now, limit=100, rate=RATE)) for _ in range(4)))
+            assert (await found(world)).done == 5 * second
+            world.now += 2000
+        await finish(world)
+        assert list((await rounds(world, endpoint)).values()) == [[0, 1]] * 30
+
+    check(stores, story)
+
+
+def test_a_task_that_is_canceled_while_others_carry_it_on_adds_nothing_after_the_answer(stores: OpenStore) -> None:
+    async def story(world: World) -> None:
+        endpoint = await world.endpoint()
+        await failed(world, endpoint, 20)
+        await begin(world, endpoint)
+        slices = [world.store.write(ContinueTasks(now=world.now, limit=2, rate=RATE)) for _ in range(4)]
+        carrying = asyncio.gather(*slices)
+        canceled = await world.store.write(CancelTask(organization=ORG, task="qtask_1", now=world.now))
+        await carrying
+        assert canceled.state is TaskState.CANCELED
+        assert await found(world) == canceled
+        assert await carry_on(world) == []
+        assert await world.under_way() == canceled.done
+
+    check(stores, story)
