@@ -23,7 +23,7 @@ def live_after_crash(database: Path) -> list[tuple[str, str]]:
 
 
 def count(database: Path, table: str) -> int:
-    """Rows in a table of a running server's database."""
+    """Rows in a table of a running server's database; `table` may go on with a condition."""
     connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=30)
     try:
         return int(connection.execute(f"select count(*) from {table}").fetchone()[0])

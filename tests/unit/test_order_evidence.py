@@ -1,7 +1,8 @@
 """What the torture of ordered endpoints says of arrivals that are not in order."""
 
-from tests.torture.ordered import against, in_order, not_taken
+from tests.torture.ordered import Kill, against, count_kills, differing, in_order, not_taken
 from tests.torture.receiver import Arrival
+from tests.torture.verdict import Plan
 from tests.torture.world import Acknowledged
 
 
@@ -30,3 +31,20 @@ def test_a_message_that_comes_before_one_that_was_acknowledged_earlier_is_agains
     assert against([1, 2, 3], ledger) == against([1, 3, 2], ledger) == 0
     assert against([2, 1, 3], ledger) == 1
     assert against([3, 2, 1], ledger) == 2
+
+
+def test_two_endpoints_that_got_messages_in_two_orders_are_found() -> None:
+    assert differing([1, 2, 3, 4], [1, 2, 3, 4]) == differing([1, 2, 3, 4], [2, 4]) == 0
+    assert differing([1, 2, 3, 4], [4, 2]) == 2
+    assert differing([1, 2, 3], [1, 2, 3, 4]) == 1
+
+
+def test_kills_that_hit_nothing_show_nothing() -> None:
+    def holds(*kills: Kill) -> list[bool]:
+        return [check.holds for check in count_kills(list(kills), Plan(seed=0, messages=9, rate=1, times=3))]
+
+    hit, idle, gone = Kill("one", 1, 1, held=4, ran=True), Kill("one", 1, 1, held=0, ran=True), Kill("one", 1, 1, held=0, ran=False)
+    assert holds(hit, hit, idle) == [True, True]
+    assert holds(hit, idle, idle) == [True, False]
+    assert holds(hit, hit, gone) == holds(hit, hit) == [False, True]
+    assert holds() == [False, False]
