@@ -6,14 +6,16 @@ from itertools import count
 from typing import Any
 
 import asyncpg
+import msgspec
 import pytest
 
 from hookwright.clock import SystemClock
 from hookwright.domain.deliveries import Delivery, State
 from hookwright.domain.endpoints import Endpoint, Options
 from hookwright.ids import Minter
-from hookwright.store import Store
-from hookwright.store.deliveries import ClaimDue
+from hookwright.store import Command, Store
+from hookwright.store.deliveries import ClaimDue, Resend
+from hookwright.store.endpoints import UpdateEndpoint
 from hookwright.store.messages import CreateMessages
 from hookwright.store.nodes import OpenNode
 from hookwright.store.tasks import ContinueTasks
@@ -155,6 +157,53 @@ def test_a_deadlock_with_who_locks_the_other_way_round_costs_no_message_unless_i
             await postgres_messages.create(Beaten(connection, postgres_messages.TRIES + 1), [Asked(creation(one, endpoint))])
         await connection.close()
         assert len(await in_order(one, endpoint, await node(one.store))) == 1
+
+    check(database, story)
+
+
+TAKE = "update endpoint_positions set next = next + 1 where endpoint = $1"
+BLOCKED = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+
+
+async def beside_takers(database: str, endpoint: Endpoint, work: Awaitable[Any]) -> Any:
+    """What comes of `work` while somebody always has taken a place and not committed yet, and another waits for that."""
+    watch, *takers = [await asyncpg.connect(database) for _ in range(3)]
+    held = takers[0].transaction()
+    await held.start()
+    await takers[0].execute(TAKE, endpoint.id)
+    asked = asyncio.ensure_future(work)
+    while not asked.done():
+        takers.reverse()
+        following = takers[0].transaction()
+        await following.start()
+        taking = asyncio.ensure_future(takers[0].execute(TAKE, endpoint.id))
+        while not asked.done() and await watch.fetchval(BLOCKED) < 2:
+            pass
+        await held.commit()
+        await taking
+        held = following
+    await held.commit()
+    for connection in (watch, *takers):
+        await connection.close()
+    return await asked
+
+
+@pytest.mark.parametrize("kind", ["resend", "batch", "task", "order no more"])
+def test_who_reads_before_it_takes_a_place_gets_one_however_many_others_take_theirs_at_once(database: str, kind: str) -> None:
+    async def story(one: World, _: World) -> None:
+        endpoint = await one.endpoint(options=ORDERED)
+        message, owner = await one.message(endpoint), await node(one.store)
+        (row,) = (await claim(one, endpoint, owner=owner, ordered=True)).claimed
+        await settle(one, settlement(one, row.delivery, State.FAIL))
+        await begin(one, endpoint, since=one.now - HOUR, until=one.now + HOUR)
+        commands: dict[str, Command[Any]] = {
+            "resend": Resend(application=one.app, endpoint=endpoint.id, message=message.id, now=one.now),
+            "batch": CreateMessages(messages=(creation(one, endpoint),)),
+            "task": ContinueTasks(now=one.now, limit=10, rate=RATE),
+            "order no more": UpdateEndpoint(endpoint=msgspec.structs.replace(endpoint, options=Options())),
+        }
+        async with asyncio.timeout(60):
+            await beside_takers(database, endpoint, one.store.write(commands[kind]))
 
     check(database, story)
 

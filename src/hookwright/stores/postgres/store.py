@@ -15,13 +15,15 @@ from typing import Any, TypeVar, cast, overload
 
 from hookwright.errors import CallerError, StoreUnavailable
 from hookwright.store import Command, Once, Query, Remembered
-from hookwright.store.deliveries import CancelDeliveries, ClaimDue, ClaimedRows, Forget, Release, Settle
+from hookwright.store.deliveries import CancelDeliveries, ClaimDue, ClaimedRows, Forget, Release, Resend, Settle
+from hookwright.store.endpoints import UpdateEndpoint
 from hookwright.store.health import TakeTurns
 from hookwright.store.messages import CancelMessage, CreateMessage, CreateMessages, ExpungeContent
 from hookwright.store.nodes import CloseNode, OpenNode, RenewLease, TakeOver
 from hookwright.store.notices import RemoveNotices
 from hookwright.store.retention import Erase, Maintain, RemoveMessages, RemoveRecords
 from hookwright.store.seals import ReplaceSeals
+from hookwright.store.tasks import ContinueTasks
 from hookwright.store.wakeups import Heard, Wake
 from hookwright.stores.postgres import deliveries, messages, nodes, retention, seals
 from hookwright.stores.postgres.batches import Batches
@@ -45,6 +47,10 @@ LINES = 3
 """For changes, and as many for lists: neither can keep the other waiting."""
 URGENT_LINES = 2
 TRIES = 12
+OUTRUN = 4
+"""After so many tries a command that takes places in an order keeps all others from taking any until it is done. Who accepts messages
+for an ordered endpoint without a pause would otherwise be there before it each time, between its snapshot and its turn.
+"""
 REST, LONGEST_REST = 0.002, 0.2
 """Who lost stands aside for a moment by chance, about twice as long each time: in seconds. All rests together: under 1.4."""
 SAY = f"select pg_notify('{CHANNEL}', $1)"
@@ -65,6 +71,9 @@ OWN: dict[type, Callable[[Any, Any], Coroutine[Any, Any, Any]]] = {
 """Commands that are carried out differently here."""
 LOOSE = frozenset({*OWN, CancelMessage, ExpungeContent, RemoveNotices, TakeTurns} - {CreateMessages})
 """Commands that lock what they change: with them nothing is gained by serializability, and much is lost."""
+PLACING: tuple[type, ...] = (CreateMessages, Resend, ContinueTasks, UpdateEndpoint)
+KEEP_PLACES = "lock table endpoint_positions in share row exclusive mode"
+"""First of all: what is locked before anything is read is read as it is then. Who claims is not kept from it."""
 URGENT: tuple[type, ...] = (OpenNode, TakeOver, CloseNode)
 """Commands for which deliveries wait: they do not wait behind lists."""
 
@@ -138,11 +147,14 @@ class PostgresStore:
 
     async def _transact(self, command: Command[Any], once: Once[Any] | None) -> Any:
         isolation = "read_committed" if type(command) in LOOSE else "serializable"
+        tries, beaten = 0, False
 
         async def carry_out(connection: Any) -> Any:
             result: Any = None
             try:
                 async with connection.transaction(isolation=isolation):
+                    if tries >= OUTRUN and type(command) in PLACING:
+                        await connection.execute(KEEP_PLACES)
                     db = PostgresDb(connection)
                     result = await perform(db, OWN.get(type(command)) or WRITERS[type(command)], command, once)
             except AGAIN:  # nothing was claimed, and the next try will claim the same: that must not be taken from it
@@ -153,7 +165,6 @@ class PostgresStore:
             return result
 
         lines = self._urgent if type(command) in URGENT else self._bulk if type(command) is CreateMessages else self._changes
-        tries, beaten = 0, False
         while True:
             try:
                 async with lines.one() as line:
