@@ -50,6 +50,8 @@ class OrderMachine(RuleBasedStateMachine):
         self.rows: list[Row] = []
         self.strays: list[Row] = []
         self.claims: dict[Key, Delivery] = {}
+        self.loose: dict[Key, Delivery] = {}
+        """Claimed without an order: strays."""
         self.stale: list[Delivery] = []
         self.messages: list[Message] = []
         self.rounds: dict[str, int] = {}
@@ -102,7 +104,8 @@ class OrderMachine(RuleBasedStateMachine):
         self._run(self._store.write(ExpungeContent(application=self.world.app, message=message.id, now=self.world.now)))
         for rows in (self.rows, self.strays):
             rows[:] = [row for row in rows if row.key.message != message.id]
-        self.stale += [self.claims.pop(key) for key in list(self.claims) if key.message == message.id]
+        for claims in (self.claims, self.loose):
+            self.stale += [claims.pop(key) for key in list(claims) if key.message == message.id]
 
     @rule()
     def change_the_endpoint_there_and_back(self) -> None:
@@ -125,10 +128,20 @@ class OrderMachine(RuleBasedStateMachine):
         assert [(one.delivery.key, one.delivery.attempts) for one in result.claimed] == [(row.key, row.attempts) for row in expected]
         self.claims |= {one.delivery.key: one.delivery for one in result.claimed}
 
-    def _claim(self, owner: int, limit: int) -> ClaimedRows:
+    @rule(node=ANY)
+    def claim_by_a_process_that_does_not_know(self, node: int) -> None:
+        owner = self.nodes[node % len(self.nodes)]
+        result = self._claim(owner, MOST, ordered=False)
+        free = [row for row in self.strays if not row.owner and row.due_at <= self.world.now]
+        assert [one.delivery.key for one in result.claimed] == [row.key for row in free]
+        for row in free:
+            row.owner = owner
+        self.loose |= {one.delivery.key: one.delivery for one in result.claimed}
+
+    def _claim(self, owner: int, limit: int, *, ordered: bool = True) -> ClaimedRows:
         return self._run(
             self._store.write(
-                ClaimDue(endpoint=self.endpoint.id, owner=owner, now=self.world.now, limit=limit, most_bytes=2**20, ordered=True)
+                ClaimDue(endpoint=self.endpoint.id, owner=owner, now=self.world.now, limit=limit, most_bytes=2**20, ordered=ordered)
             )
         )
 
@@ -168,16 +181,29 @@ class OrderMachine(RuleBasedStateMachine):
             row = self._row(key)
             row.owner, row.due_at = UNOWNED, max(row.due_at, due_at)
 
+    @precondition(lambda self: self.loose)
+    @rule(which=ANY, ends=st.booleans())
+    def end_or_give_back_a_stray(self, which: int, ends: bool) -> None:
+        delivery = self.loose.pop(list(self.loose)[which % len(self.loose)])
+        row = next(row for row in self.strays if row.key == delivery.key)
+        if ends:
+            assert self._run(settle(self.world, settlement(self.world, delivery, State.SUCCESS))) == [True]
+            self.strays.remove(row)
+        else:
+            self._run(self._store.write(Release(rows=((delivery.key, delivery.fence, 0),))))
+            row.owner = UNOWNED
+
     @rule(survivor=ANY)
     def all_others_die(self, survivor: int) -> None:
         owner = self.nodes[survivor % len(self.nodes)]
         self._run(self._store.write(TakeOver(owner=owner)))
         self.nodes = [owner, *(self._run(self._store.write(OpenNode(now=self.world.now))) for _ in range(2))]
-        for row in self.rows:
+        for row in (*self.rows, *self.strays):
             if row.owner != owner:
                 row.owner = UNOWNED
-        freed = [key for key, delivery in self.claims.items() if delivery.owner != owner]
-        self.stale += [self.claims.pop(key) for key in freed]
+        for claims in (self.claims, self.loose):
+            freed = [key for key, delivery in claims.items() if delivery.owner != owner]
+            self.stale += [claims.pop(key) for key in freed]
 
     @precondition(lambda self: self.stale)
     @rule()
@@ -191,8 +217,9 @@ class OrderMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         """In the end everything is delivered, in this order."""
         self.world.now += 3_600_000
-        self._run(self._store.write(Release(rows=tuple((delivery.key, delivery.fence, 0) for delivery in self.claims.values()))))
-        for row in self.rows:
+        held = [*self.claims.values(), *self.loose.values()]
+        self._run(self._store.write(Release(rows=tuple((delivery.key, delivery.fence, 0) for delivery in held))))
+        for row in (*self.rows, *self.strays):
             row.owner = UNOWNED
         self.claims.clear()
         while self.rows or self.strays:

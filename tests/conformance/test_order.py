@@ -13,9 +13,10 @@ from hypothesis.stateful import run_state_machine_as_test
 from hookwright.domain.deliveries import Delivery, Key, State
 from hookwright.domain.endpoints import Endpoint, Options
 from hookwright.domain.messages import Content, Message
-from hookwright.store.deliveries import ClaimedRows, Release
+from hookwright.domain.tasks import Kind
+from hookwright.store.deliveries import ClaimedRows, Forget, Release
 from hookwright.store.endpoints import CreateEndpoint, DeleteEndpoint, FindEndpoint, UpdateEndpoint
-from hookwright.store.messages import Created, CreateMessage, CreateMessages, ExpungeContent
+from hookwright.store.messages import Canceled, CancelMessage, Created, CreateMessage, CreateMessages, ExpungeContent
 from hookwright.store.nodes import OpenNode, TakeOver
 
 from . import makers
@@ -216,6 +217,20 @@ def test_what_is_sent_again_comes_last(stores: OpenStore) -> None:
     check(stores, story)
 
 
+def test_what_a_bulk_replay_sends_again_comes_behind_all_others_in_the_order_of_its_messages(stores: OpenStore) -> None:
+    async def story(world: World, endpoint: Endpoint) -> None:
+        messages = await made(world, endpoint, 3)
+        await end(world, *(each.delivery for each in (await first(world, endpoint)).claimed))
+        world.now += 1000
+        waits = await made(world, endpoint, 1)
+        await begin(world, endpoint, Kind.BULK, until=NOW + 1000)
+        await finish(world)
+        keys = [each.delivery.key for each in (await first(world, endpoint)).claimed]
+        assert [(key.message, key.round) for key in keys] == [(waits[0], 0), *((message, 1) for message in messages)]
+
+    check(stores, story)
+
+
 def test_behind_one_that_was_expunged_the_next_is_the_first(stores: OpenStore) -> None:
     async def story(world: World, endpoint: Endpoint) -> None:
         messages = await made(world, endpoint, 3)
@@ -224,6 +239,37 @@ def test_behind_one_that_was_expunged_the_next_is_the_first(stores: OpenStore) -
         await release(world, *others)
         await world.store.write(ExpungeContent(application=world.app, message=messages[0], now=world.now))
         assert await claimed(world, endpoint) == messages[1:]
+
+    check(stores, story)
+
+
+def test_behind_one_that_was_canceled_the_next_is_the_first(stores: OpenStore) -> None:
+    async def story(world: World, endpoint: Endpoint) -> None:
+        messages = await made(world, endpoint, 3)
+        one, two, three = [each.delivery for each in (await first(world, endpoint)).claimed]
+        await settle(world, settlement(world, one, State.PENDING, due_at=world.now + 5000))
+        await release(world, three)
+        waiting = CancelMessage(application=world.app, message=messages[0], now=world.now)
+        queued = CancelMessage(application=world.app, message=messages[1], held=((two.key, two.fence),), now=world.now)
+        for command in (waiting, queued):
+            assert await world.store.write(command) == Canceled(canceled=1, sending=0, behind=(endpoint.id,))
+        assert (await world.store.write(queued)).behind == ()
+        assert await claimed(world, endpoint) == messages[2:]
+
+    check(stores, story)
+
+
+def test_behind_one_whose_payload_is_too_old_the_next_is_the_first(stores: OpenStore) -> None:
+    async def story(world: World, endpoint: Endpoint) -> None:
+        old = creation(world, endpoint)
+        await world.store.write(old)
+        messages = await made(world, endpoint, 2)
+        one, *others = [each.delivery for each in (await first(world, endpoint)).claimed]
+        await settle(world, settlement(world, one, State.PENDING, due_at=world.now + 9 * HOUR))
+        await release(world, *others)
+        world.now = old.message.content_expires_at
+        await world.store.write(Forget(now=world.now, limit=10))
+        assert await claimed(world, endpoint) == messages
 
     check(stores, story)
 
@@ -242,55 +288,6 @@ def test_an_exhausted_message_disables_its_endpoint_which_begins_with_it_when_it
         rows = await first(world, endpoint)
         assert [each.message.id for each in rows.claimed] == messages
         assert rows.claimed[0].delivery.attempts == 1
-
-    check(stores, story)
-
-
-def test_from_the_moment_an_endpoint_is_ordered_what_comes_has_an_order_and_what_was_there_goes_before(stores: OpenStore) -> None:
-    async def story(world: World, _: Endpoint) -> None:
-        endpoint = await world.endpoint()
-        retried = await world.message(endpoint)
-        await world.attempt(retried, endpoint, State.PENDING, due_at=world.now + 5000)
-        before = await made(world, endpoint, 3)
-        ordered = msgspec.structs.replace(endpoint, options=ORDERED)
-        await world.store.write(UpdateEndpoint(endpoint=ordered))
-        world.now += 1000
-        after = await made(world, ordered, 3)
-        rows = await first(world, ordered)
-        assert {each.message.id for each in rows.claimed[:3]} == set(before)
-        assert [each.message.id for each in rows.claimed[3:]] == after
-        await end(world, *(each.delivery for each in rows.claimed))
-        after = await made(world, ordered, 1)
-        one = (await first(world, ordered)).claimed[0].delivery
-        await settle(world, settlement(world, one, State.PENDING, due_at=world.now + HOUR))
-        world.now += 5000
-        assert await claimed(world, ordered) == [retried.id], "no order was promised for it: it waits for nobody"
-
-    check(stores, story)
-
-
-def test_an_endpoint_that_is_ordered_no_more_has_its_messages_claimed_as_they_are_due(stores: OpenStore) -> None:
-    async def story(world: World, endpoint: Endpoint) -> None:
-        messages = await made(world, endpoint, 3)
-        one, *others = [each.delivery for each in (await first(world, endpoint)).claimed]
-        await settle(world, settlement(world, one, State.PENDING, due_at=world.now + 5000))
-        await release(world, *others)
-        plain = msgspec.structs.replace(endpoint, options=Options())
-        await world.store.write(UpdateEndpoint(endpoint=plain))
-        assert sorted(await claimed(world, plain)) == sorted(messages[1:]), "also by who has not heard of it yet"
-        world.now += 5000
-        assert [each.message.id for each in (await claim(world, plain)).claimed] == messages[:1]
-
-    check(stores, story)
-
-
-def test_an_endpoint_that_becomes_ordered_again_goes_on_behind_what_had_a_place(stores: OpenStore) -> None:
-    async def story(world: World, endpoint: Endpoint) -> None:
-        messages = await made(world, endpoint, 2)
-        for options in (Options(), ORDERED):
-            await world.store.write(UpdateEndpoint(endpoint=msgspec.structs.replace(endpoint, options=options)))
-        messages += await made(world, endpoint, 2)
-        assert await claimed(world, endpoint) == messages
 
     check(stores, story)
 

@@ -142,3 +142,22 @@ def test_a_410_of_an_address_that_was_replaced_meanwhile_disables_nothing(stores
         assert await world.store.read(FindEndpoint(application=world.app, ref=endpoint.id)) == moved
 
     check(stores, story)
+
+
+def test_what_was_sent_elsewhere_disables_the_endpoint_only_as_long_as_that_has_its_own_url(stores: OpenStore) -> None:
+    async def story(world: World) -> None:
+        for moved, reason in ((False, "exhausted"), (True, None)):
+            endpoint = await world.endpoint()
+            await world.message(endpoint)
+            delivery = await claimed(world, endpoint)
+            if moved:
+                await world.store.write(UpdateEndpoint(endpoint=msgspec.structs.replace(endpoint, url="https://example.com/new")))
+            stuck = settlement(world, delivery, State.PENDING, due_at=world.now, disable="exhausted", own_url=endpoint.url)
+            assert stuck.attempt is not None
+            away = msgspec.structs.replace(stuck, attempt=msgspec.structs.replace(stuck.attempt, url="https://elsewhere.example/"))
+            assert await settle(world, away) == [True]
+            found = await world.store.read(FindEndpoint(application=world.app, ref=endpoint.id))
+            assert found is not None
+            assert found.disabled_reason == reason
+
+    check(stores, story)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from hookwright.domain.endpoints import Endpoint, EndpointRecord, SealedSecret
 from hookwright.domain.messages import Content
@@ -47,15 +48,17 @@ class Held(Recorder):
 
 
 @asynccontextmanager
-async def engine(store: SqliteStore, recorder: Recorder, sandbox: Sandbox | None = None) -> AsyncIterator[Services]:
+async def engine(
+    store: SqliteStore, recorder: Recorder, sandbox: Sandbox | None = None, options: EngineOptions | None = None
+) -> AsyncIterator[Services]:
     vault = Vault({"k1": bytes(32)}, "k1", bytes)
-    async with run_engine(store, recorder, vault, EngineOptions(), sandbox=sandbox) as services:
+    async with run_engine(store, recorder, vault, options or EngineOptions(), sandbox=sandbox) as services:
         yield services
 
 
-async def endpoint_of(world: World, services: Services) -> Endpoint:
+async def endpoint_of(world: World, services: Services, **fields: Any) -> Endpoint:
     """An endpoint whose secret opens."""
-    made = world.record().endpoint
+    made = world.record(**fields).endpoint
     secret = SealedSecret(services.secrets.seal_secret(made.id, SECRET), world.now)
     return await world.store.write(CreateEndpoint(record=EndpointRecord(made, (secret,)), most=9))
 

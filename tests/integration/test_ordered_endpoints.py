@@ -119,6 +119,29 @@ def test_an_endpoint_that_skips_goes_on_without_a_message_that_cannot_be_deliver
         assert api.ok("GET", f"/app/a/endpoint/{ident}/stats")["fail"] == 1
 
 
+def test_a_message_that_the_endpoint_does_not_want_leaves_no_gap(api: Api) -> None:
+    with Receiver(Failing({4: 1})) as receiver:
+        endpoint(api, receiver, filter={"n": {"$in": [0, 2, 4, 6]}})
+        send(api, *range(8))
+        receiver.wait_for(5)
+        assert arrived(receiver) == [0, 2, 4, 4, 6]
+
+
+def test_an_endpoint_that_becomes_ordered_with_messages_on_their_way_loses_none_and_has_an_order_from_then_on(api: Api) -> None:
+    failing = Failing(dict.fromkeys(range(0, 60, 7), 1))
+    with Receiver(failing) as receiver:
+        ident = endpoint(api, receiver, ordered=False)
+        send(api, *range(20))
+        api.ok("PATCH", f"/app/a/endpoint/{ident}", {"ordered": True})
+        send(api, *range(20, 40))
+        until(lambda: set(range(40)) <= set(arrived(receiver)), receiver)
+        api.ok("PATCH", f"/app/a/endpoint/{ident}", {"ordered": False})
+        send(api, *range(40, 60))
+        until(lambda: api.ok("GET", f"/app/a/endpoint/{ident}/stats")["success"] == 60, receiver)
+        assert Counter(arrived(receiver)) == Counter({n: 1 + (n % 7 == 0) for n in range(60)})
+        assert list(dict.fromkeys(n for n in arrived(receiver) if 20 <= n < 40)) == list(range(20, 40))
+
+
 def test_an_ordered_endpoint_holds_up_nobody_else(api: Api) -> None:
     with Receiver(Failing({0: ATTEMPTS})) as stuck, Receiver() as free:
         endpoint(api, stuck)

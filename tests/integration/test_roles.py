@@ -11,15 +11,18 @@ import pytest
 
 from hookwright.clock import SystemClock
 from hookwright.domain.deliveries import State
+from hookwright.domain.endpoints import Options
 from hookwright.domain.retries import RetryPolicy
 from hookwright.domain.tasks import Kind, Selection
 from hookwright.engine import dispatcher as dispatchers
 from hookwright.engine import janitor, wakeups
 from hookwright.engine.executor import AttemptPolicy
+from hookwright.engine.order import WAIT_MS
 from hookwright.engine.services import Services
 from hookwright.runtime.engine import EngineOptions, run_engine
 from hookwright.sender import Request, Response
 from hookwright.store import Store
+from hookwright.store.messages import Canceled
 from hookwright.store.wakeups import Heard, Wake
 from hookwright.stores.postgres.connections import Address
 from hookwright.stores.postgres.listening import Ear
@@ -132,6 +135,35 @@ def test_a_recover_that_is_asked_of_a_process_that_delivers_nothing_is_carried_o
             everything = Selection(since=0, until=SystemClock().now() + 1000, state=State.FAIL)
             await accepting.replays.start(Kind.RECOVER, world.app, endpoint.id, everything)
             assert await arrival(there) == b"x"
+
+    asyncio.run(story())
+
+
+@pytest.mark.usefixtures("never_looking")
+def test_what_waited_behind_a_message_that_is_canceled_elsewhere_is_delivered_at_once(database: str) -> None:
+    class Failing(Recorder):
+        async def send(self, request: Request) -> Response:
+            taken = await super().send(request)
+            return Response(500, b"", False) if request.body == b"first" else taken
+
+    async def story() -> None:
+        there = Failing()
+        async with (
+            two_stores(database) as (world, other),
+            process(world.store, Recorder(), delivers=False) as accepting,
+            process(other, there),
+        ):
+            await listening(database, 2)
+            await endpoint_of(world, accepting, options=Options(ordered=True))
+            await accept(accepting, b"first", world.app)
+            assert await arrival(there) == b"first"
+            await until(database, "select exists (select 1 from deliveries where attempts = 1)")
+            await accept(accepting, b"second", world.app)
+            (message,) = await asyncio.to_thread(asked, database, "select message from deliveries where attempts = 1")
+            canceled = await accepting.changes.cancel_message(world.app, message[0], SystemClock().now())
+            assert isinstance(canceled, Canceled)
+            assert (canceled.canceled, canceled.sending) == (1, 0)
+            assert await asyncio.wait_for(there.sent.get(), WAIT_MS / 2000) == b"second"
 
     asyncio.run(story())
 

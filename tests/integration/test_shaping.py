@@ -4,18 +4,23 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
+import pytest
 
 from hookwright.domain.deliveries import State
-from hookwright.domain.endpoints import Endpoint
+from hookwright.domain.endpoints import Endpoint, Options
 from hookwright.domain.pages import PageRequest
+from hookwright.domain.retries import RetryPolicy
+from hookwright.engine.executor import AttemptPolicy
 from hookwright.engine.services import Services
 from hookwright.errors import Busy
+from hookwright.runtime.engine import EngineOptions
 from hookwright.sandbox import Draft, Returned, Script, Stopped
 from hookwright.sender import Request, Response
 from hookwright.store.attempts import ListAttempts
-from hookwright.store.endpoints import UpdateEndpoint
+from hookwright.store.endpoints import FindEndpoint, UpdateEndpoint
 from hookwright.store.transformations import ChangeTransformation
 from hookwright.stores.sqlite.store import open_store
 from tests.conformance.makers import World
@@ -54,6 +59,43 @@ class Sandbox:
         pass
 
 
+class Answering(Urls):
+    """As `Urls`, with an answer of its own at one of them."""
+
+    def __init__(self, url: str, answer: Response) -> None:
+        super().__init__()
+        self._url, self._answer = url, answer
+
+    async def send(self, request: Request) -> Response:
+        taken = await super().send(request)
+        return self._answer if request.url == self._url else taken
+
+
+OWN = "https://example.com/"
+ANOTHER_PATH, ANOTHER_HOST = f"{OWN}another", "https://elsewhere.example/"
+
+
+def to(url: str) -> Callable[[Script], Awaitable[Returned]]:
+    async def go(script: Script) -> Returned:
+        return Returned(json.dumps({"url": url}))
+
+    return go
+
+
+async def attempted(world: World, endpoint: Endpoint) -> None:
+    """Until the first attempt is written down."""
+    attempts = ListAttempts(application=world.app, endpoint=endpoint.id, page=PageRequest())
+    while not (await world.store.read(attempts)).data:  # noqa: ASYNC110  # only the store knows
+        await asyncio.sleep(0.01)
+
+
+async def reason(world: World, endpoint: Endpoint) -> str | None:
+    """Why it is disabled."""
+    found = await world.store.read(FindEndpoint(application=world.app, ref=endpoint.id))
+    assert found is not None
+    return found.disabled_reason
+
+
 async def leave(script: Script) -> Returned:
     return Returned(json.dumps({"kind": "json", "body": '{"made":1}'}))
 
@@ -65,17 +107,21 @@ async def refuse(script: Script) -> Returned:
 Story = Callable[[World, Services, Endpoint, Urls], Awaitable[None]]
 
 
-def play(folder: Path, sandbox: Sandbox, story: Story) -> None:
+def play(
+    folder: Path, sandbox: Sandbox, story: Story, receiver: Urls | None = None, how: EngineOptions | None = None, **fields: Any
+) -> None:
+    """`how`: the engine's options. `fields`: of the endpoint."""
+
     async def run() -> None:
         async with open_store(folder / "a.db") as store:
-            world, receiver = World(store), Urls()
+            world, receives = World(store), receiver or Urls()
             await world.application()
-            async with engine(store, receiver, sandbox) as services:
-                endpoint = await endpoint_of(world, services)
+            async with engine(store, receives, sandbox, how) as services:
+                endpoint = await endpoint_of(world, services, **fields)
                 change = ChangeTransformation(application=world.app, endpoint=endpoint.id, code="code", enabled=True, now=world.now)
                 await services.changes.apply(change, application=world.app, endpoint=endpoint.id)
                 async with asyncio.timeout(60):
-                    await story(world, services, endpoint, receiver)
+                    await story(world, services, endpoint, receives)
 
     asyncio.run(run())
 
@@ -172,3 +218,40 @@ def test_an_endpoint_without_a_transformation_never_meets_the_sandbox(tmp_path: 
         assert sandbox.ran == 0
 
     play(tmp_path, sandbox, story)
+
+
+@pytest.mark.parametrize(("url", "disabled"), [(OWN, "gone"), (ANOTHER_PATH, None), (ANOTHER_HOST, None)])
+def test_a_410_is_about_the_endpoint_only_where_its_own_url_answered_it(tmp_path: Path, url: str, disabled: str | None) -> None:
+    async def story(world: World, services: Services, endpoint: Endpoint, receiver: Urls) -> None:
+        await accept(services, b"{}", world.app)
+        await attempted(world, endpoint)
+        assert await reason(world, endpoint) == disabled
+
+    play(tmp_path, Sandbox(to(url)), story, Answering(url, Response(410, b"", False)), url=OWN)
+
+
+@pytest.mark.parametrize(("url", "waits"), [(OWN, True), (ANOTHER_PATH, True), (ANOTHER_HOST, False)])
+def test_another_host_than_the_endpoint_s_may_ask_for_patience_with_its_own_message_only(tmp_path: Path, url: str, waits: bool) -> None:
+    async def story(world: World, services: Services, endpoint: Endpoint, receiver: Urls) -> None:
+        await accept(services, b"{}", world.app)
+        assert await receiver.urls.get() == url
+        await attempted(world, endpoint)
+        assert (dispatcher_of(services)._healths.free_at(endpoint.id) > 0) is waits
+        if not waits:
+            await accept(services, b"{}", world.app)
+            assert await receiver.urls.get() == OWN
+
+    play(tmp_path, Sandbox(to(url), leave), story, Answering(url, Response(503, b"", False, "600")), url=OWN)
+
+
+@pytest.mark.parametrize("url", [OWN, ANOTHER_PATH, ANOTHER_HOST])
+def test_an_ordered_endpoint_is_stuck_wherever_its_first_message_is_sent_in_vain(tmp_path: Path, url: str) -> None:
+    async def story(world: World, services: Services, endpoint: Endpoint, receiver: Urls) -> None:
+        await accept(services, b"{}", world.app)
+        while await reason(world, endpoint) is None:  # noqa: ASYNC110  # only the store knows
+            await asyncio.sleep(0.01)
+        assert await reason(world, endpoint) == "exhausted"
+        assert receiver.urls.qsize() == 1
+
+    once = EngineOptions(policy=AttemptPolicy(retries=RetryPolicy(schedule=())))
+    play(tmp_path, Sandbox(to(url)), story, Answering(url, Response(500, b"", False)), once, url=OWN, options=Options(ordered=True))

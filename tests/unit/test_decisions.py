@@ -34,6 +34,12 @@ def test_410_on_the_last_attempt_disables_too() -> None:
     assert of(410, attempts=3) == GiveUp(disable=True)
 
 
+def test_410_of_another_url_than_the_endpoint_s_is_a_failure_as_any_other() -> None:
+    for attempts, trigger in ((1, Trigger.SCHEDULED), (3, Trigger.SCHEDULED), (1, Trigger.RESEND)):
+        assert of(410, attempts=attempts, trigger=trigger, elsewhere=True) == of(500, attempts=attempts, trigger=trigger)
+    assert of(503, retry_after="60", elsewhere=True) == RetryAt(NOW + 60_000), "whom it was sent to may ask for patience with it"
+
+
 def test_the_last_failure_gives_up() -> None:
     assert of(500, attempts=3) == GiveUp()
 

@@ -12,7 +12,7 @@ import pytest
 
 from hookwright.clock import SystemClock
 from hookwright.domain.access import ClientCredentials
-from hookwright.engine.access import Admission, Entry
+from hookwright.engine.access import UNLEASED, Admission, Entry
 from hookwright.engine.tokens import DOUBT, LIFE, MOST_BYTES, Tokens, read_token, token_request
 from hookwright.sender import Failure, Request, Response, TlsIdentity
 
@@ -266,6 +266,25 @@ def test_a_message_carries_the_token_and_its_whole_deadline() -> None:
     assert deliver(login, 200, 204) == [Response(200, b"", False), Response(204, b"", False)]
     assert [request.headers for request in login.delivered] == [(("X-A", "1"), ("Authorization", "Bearer one"))] * 2
     assert [request.deadline for request in login.delivered] == [30.0, 30.0]
+
+
+def test_who_is_no_node_any_more_when_there_is_a_token_sends_nothing() -> None:
+    """Others have the delivery by then, and have gone on to the next one, perhaps."""
+    login, leased = Login(token("one")), True
+
+    async def run() -> Response | Failure:
+        nonlocal leased
+        login.gate.clear()
+        request = Request("https://receiver.example/", (), b"{}", 30.0)
+        sending = asyncio.ensure_future(Admission(login, SystemClock()).send(ENDPOINT, Entry(CLIENT, None, None), request, lambda: leased))
+        while not login.asked:  # noqa: ASYNC110  # one step of the loop or two
+            await asyncio.sleep(0)
+        leased = False
+        login.gate.set()
+        return await sending
+
+    assert asyncio.run(run()) is UNLEASED
+    assert login.delivered == []
 
 
 def test_a_receiver_that_refuses_everything_makes_us_ask_for_two_tokens_and_no_more() -> None:

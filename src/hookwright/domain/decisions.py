@@ -4,6 +4,7 @@
 |---|---|
 | 2xx | delivered |
 | 410 | the endpoint is disabled; the delivery goes on by the schedule and is held |
+| 410 of another URL, to which a transformation sent it | as anything else: the endpoint was not asked |
 | anything else, or no answer | retry by the schedule, never before a Retry-After; given up when the schedule is over |
 | the last of these, where nothing may overtake the delivery | it is kept; the endpoint is disabled until somebody enables it |
 
@@ -53,14 +54,15 @@ DELIVERED = Delivered()
 
 def decide(
     *, status: int, retry_after: str | None, trigger: Trigger, attempts: int, policy: RetryPolicy, now: int, rand: float,
-    pauses: bool = False,
+    pauses: bool = False, elsewhere: bool = False,
 ) -> Decision:  # fmt: skip
     """`status` is 0 when there was no answer; `attempts` counts this one; `now` is Unix ms, `rand` in [0, 1). `pauses`: a delivery that
-    is given up would be overtaken; a resend, which a person watches, is given up all the same.
+    is given up would be overtaken; a resend, which a person watches, is given up all the same. `elsewhere`: another URL than the
+    endpoint's answered.
     """
     if 200 <= status < 300:
         return DELIVERED
-    disable = status == GONE
+    disable = status == GONE and not elsewhere
     if trigger is Trigger.RESEND:
         return GiveUp(disable)
     asked = seconds_to_wait(retry_after, now) if retry_after else None

@@ -7,6 +7,7 @@ import asyncio
 import logging
 import math
 from collections import OrderedDict
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import msgspec
@@ -17,6 +18,8 @@ from hookwright.engine.tokens import Tokens
 from hookwright.sender import Failure, Request, Response, Sender, TlsIdentity
 
 LATE = Failure("timeout", "nothing was sent, because the token endpoint took all the time there was")
+UNLEASED = Failure("connection", "nothing was sent, because this process is no node any more", ours=True)
+"""Its delivery goes back untried."""
 NOTICED = 0.05
 """Seconds: what a token costs that is in memory is less, and the deadline stays the one that all attempts have."""
 UNAUTHORIZED = 401
@@ -50,8 +53,12 @@ class Admission:
         self._tokens = Tokens(sender)
         self._warned: OrderedDict[tuple[str, int], None] = OrderedDict()
 
-    async def send(self, endpoint: str, entry: Entry | None, request: Request) -> Response | Failure:
-        """As the sender would, within the request's deadline. A token that is not to be had is a Failure with its reason."""
+    async def send(
+        self, endpoint: str, entry: Entry | None, request: Request, may_send: Callable[[], bool] = lambda: True
+    ) -> Response | Failure:
+        """As the sender would, within the request's deadline. A token that is not to be had is a Failure with its reason; UNLEASED if
+        `may_send`, asked again when there was a token to wait for, says no.
+        """
         if entry is None:
             return await self._sender.send(request)
         if entry.expires_at is not None:
@@ -63,7 +70,7 @@ class Admission:
         request = msgspec.structs.replace(request, tls=entry.tls)
         if entry.credentials is None:
             return await self._sender.send(request)
-        return await self._send_with_token(endpoint, entry.credentials, request)
+        return await self._send_with_token(endpoint, entry.credentials, request, may_send)
 
     def _warn(self, endpoint: str, expires_at: int) -> None:
         """Once for each certificate, as long as it is remembered."""
@@ -74,12 +81,16 @@ class Admission:
             self._warned.popitem(last=False)
         log.warning("the client certificate of endpoint %s expires on %s: its owner has to set another", endpoint, _date(expires_at))
 
-    async def _send_with_token(self, endpoint: str, credentials: ClientCredentials, request: Request) -> Response | Failure:
+    async def _send_with_token(
+        self, endpoint: str, credentials: ClientCredentials, request: Request, may_send: Callable[[], bool]
+    ) -> Response | Failure:
         loop = asyncio.get_running_loop()
         began = loop.time()
         token = await self._tokens.token(endpoint, credentials, request.deadline)
         if isinstance(token, Failure):
             return token
+        if not may_send():
+            return UNLEASED
         deadline, spent = request.deadline, loop.time() - began
         if spent > NOTICED:
             deadline = math.floor((deadline - spent) * 10) / 10  # of which there are few: the sender has one timer for each

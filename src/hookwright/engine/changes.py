@@ -67,7 +67,11 @@ class Changes:
                 await self._cancel(CancelMessage(application=application, message=message, held=tuple(held), alone=True, now=now))
 
     async def _cancel(self, command: CancelMessage, once: Once[Canceled] | None = None) -> Canceled | Remembered:
+        def tell(canceled: Canceled) -> None:
+            for endpoint in canceled.behind:
+                self._dispatcher.wake(endpoint, 0)
+
         try:
-            return await self._store.write(command, once=once)
+            return await self._store.write(command, once=once, on_commit=tell)
         finally:  # also what was left, because nothing was committed or the request is only a repetition
             self._dispatcher.put_back(command.held)

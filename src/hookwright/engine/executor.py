@@ -19,7 +19,7 @@ from hookwright.domain.health import Sign, sign_of
 from hookwright.domain.messages import Content
 from hookwright.domain.notices import kind_of
 from hookwright.domain.retries import RetryPolicy
-from hookwright.engine.access import Admission
+from hookwright.engine.access import UNLEASED, Admission
 from hookwright.engine.directory import Directory, Target
 from hookwright.engine.jobs import Job
 from hookwright.engine.shaping import POST, Outgoing, Shaper, Unsent
@@ -101,9 +101,11 @@ class Executor:
         if target.entry is None or outgoing.elsewhere:
             result = await self._sender.send(request)
         else:
-            result = await self._admission.send(target.endpoint.id, target.entry, request)
+            result = await self._admission.send(target.endpoint.id, target.entry, request, may_send)
+            if result is UNLEASED:
+                return None
         settlement = self._settle(job, target.endpoint, outgoing.url, retries, result, started_at, loop.time() - began)
-        return self._tried(settlement, result)
+        return self._tried(settlement, result, outgoing)
 
     async def _shaped(self, job: Job, target: Target, content: Content) -> tuple[Target, Outgoing | Unsent] | None:
         """What is to be sent, and the endpoint as it is by then; None when it was changed meanwhile: what was made is not for the one
@@ -118,12 +120,13 @@ class Executor:
         now = await self._directory.target(target.endpoint.id)
         return None if now is None or not now.shapes_as(target) else (now, outgoing)
 
-    def _tried(self, settlement: Settlement, result: Response | Failure) -> Tried:
+    def _tried(self, settlement: Settlement, result: Response | Failure, outgoing: Outgoing) -> Tried:
+        """How the endpoint is counts wherever its transformation sends; but another host speaks of its own patience only."""
         if isinstance(result, Failure):
             return Tried(settlement, None if result.ours else Sign.SICK, strained=result.fault in STRAINED_FAULTS)
         sign = sign_of(result.status)
         patience = 0.0
-        if sign is Sign.SICK and result.retry_after:
+        if sign is Sign.SICK and result.retry_after and not outgoing.elsewhere:
             asked = seconds_to_wait(result.retry_after, settlement.now) or 0.0
             patience = min(asked, self._policy.retries.longest_retry_after)
         return Tried(settlement, sign, result.status in STRAINED_STATUSES, settlement.now + round(patience * 1000) if patience else 0)
@@ -156,7 +159,7 @@ class Executor:
         number = delivery.attempts + 1
         decision: Decision = DELIVERED if isinstance(result, Unsent) and result.canceled else decide(
             status=status, retry_after=retry_after, trigger=delivery.trigger, attempts=number,
-            policy=retries, now=now, rand=self._rand(), pauses=not 200 <= status < 300 and endpoint.pauses,
+            policy=retries, now=now, rand=self._rand(), pauses=not 200 <= status < 300 and endpoint.pauses, elsewhere=url != endpoint.url,
         )  # fmt: skip
         attempt = Attempt(
             id=self._minter.mint("atmpt", now), key=delivery.key, application=delivery.application,
@@ -166,7 +169,7 @@ class Executor:
             response_status=status, response=body, truncated=truncated,
             started_at=started_at, duration_ms=round(seconds * 1000),
         )  # fmt: skip
-        return _settlement(job, attempt, decision, now)
+        return _settlement(job, attempt, decision, endpoint.url, now)
 
     def _without_content(self, job: Job) -> Settlement:
         delivery = job.delivery
@@ -176,7 +179,7 @@ class Executor:
         )  # fmt: skip
 
 
-def _settlement(job: Job, attempt: Attempt, decision: Decision, now: int) -> Settlement:
+def _settlement(job: Job, attempt: Attempt, decision: Decision, own_url: str, now: int) -> Settlement:
     disable: DisabledReason | None
     match decision:
         case Delivered():
@@ -190,4 +193,5 @@ def _settlement(job: Job, attempt: Attempt, decision: Decision, now: int) -> Set
     return Settlement(
         key=job.delivery.key, fence=job.delivery.fence, attempt=attempt, state=state, due_at=due_at, disable=disable,
         notice=kind_of(decision, attempt.trigger, attempt.number), created_at=job.delivery.created_at, now=now,
+        own_url=None if attempt.url == own_url else own_url,
     )  # fmt: skip

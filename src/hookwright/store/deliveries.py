@@ -31,7 +31,8 @@ SET_ASIDE_MS = 3_600_000
 
 class ClaimedRows(msgspec.Struct, frozen=True):
     """`next_due_at`: when the earliest of the endpoint's rows that were not claimed is due (Unix ms), if there is one; at an ordered
-    endpoint the first of them. `held`: nothing could be claimed, because rows of an ordered endpoint are owned.
+    endpoint the first of them. `held`: nothing could be claimed, because rows of an ordered endpoint are owned, or were not asked for
+    in order: who has not heard that it is ordered is given none that has a place.
     """
 
     claimed: tuple[Claimed, ...]
@@ -87,8 +88,9 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     """The end of one attempt: its record and what becomes of the delivery.
 
     `state` is SUCCESS or FAIL (final), or PENDING with `due_at`; CANCELED without an attempt when the content is gone.
-    `disable`: it also disables the endpoint, for this reason. `created_at` is the message's: counters go by it. `notice`: what is to be
-    told of the attempt, if the organization has operational endpoints.
+    `disable`: it also disables the endpoint, for this reason, if it still has the URL that it had for this attempt: `own_url`, where the
+    attempt was made at another. `created_at` is the message's: counters go by it. `notice`: what is to be told of the attempt, if the
+    organization has operational endpoints.
     """
 
     key: Key
@@ -97,6 +99,7 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     state: State
     due_at: int | None = None
     disable: DisabledReason | None = None
+    own_url: str | None = None
     notice: AttemptKind | None = None
     created_at: int
     now: int

@@ -68,10 +68,13 @@ class ExpungeContent(Command[None], frozen=True, kw_only=True):
 
 
 class Canceled(msgspec.Struct, frozen=True):
-    """How many deliveries were canceled, and how many somebody has: those are being sent at this moment, or queued by others."""
+    """How many deliveries were canceled, and how many somebody has: those are being sent at this moment, or queued by others. `behind`: the
+    ordered endpoints at which others may have waited for what was canceled.
+    """
 
     canceled: int
     sending: int
+    behind: tuple[str, ...] = ()
 
 
 class CancelMessage(Command[Canceled], frozen=True, kw_only=True):

@@ -18,8 +18,7 @@ from hookwright.stores.postgres.db import PostgresDb, known
 from hookwright.stores.postgres.dialect import Prepared, prepare
 from hookwright.stores.postgres.nodes import NodeEnded
 from hookwright.stores.sql import positions
-from hookwright.stores.sql.deliveries import SQL as SHARED
-from hookwright.stores.sql.deliveries import claim_in_order, read_claimed
+from hookwright.stores.sql.deliveries import claim_in_order, read_claimed, with_next
 from hookwright.stores.sql.registry import load_sql
 
 SQL = load_sql("deliveries", __package__)
@@ -82,6 +81,7 @@ def _columns(numbers: list[int], settlements: list[Settlement]) -> dict[str, Any
         "due_at": [settlement.due_at for settlement in settlements],
         "ended_at": [settlement.now for settlement in settlements],
         "disable": [settlement.disable for settlement in settlements],
+        "own_url": [settlement.own_url for settlement in settlements],
         "notice": [settlement.notice for settlement in settlements],
         "attempt": [attempt and attempt.id for attempt in attempts],
         "url": [attempt and attempt.url for attempt in attempts],
@@ -128,5 +128,4 @@ async def claim_due(db: PostgresDb, command: ClaimDue) -> ClaimedRows:
     for damaged in set_aside:
         key = damaged.key
         await db.run(SQL.set_aside, (command.now + SET_ASIDE_MS, key.endpoint, key.message, key.round))
-    next_due = await db.first(SHARED.next_due, (command.endpoint,))
-    return ClaimedRows(tuple(claimed), None if next_due is None else next_due[0], tuple(set_aside))
+    return await with_next(db, command, claimed, set_aside)

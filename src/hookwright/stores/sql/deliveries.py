@@ -74,8 +74,17 @@ async def claim_due(db: Db, command: ClaimDue) -> ClaimedRows:
     for damaged in set_aside:
         key = damaged.key
         await db.run(SQL.set_aside, (command.now + SET_ASIDE_MS, key.endpoint, key.message, key.round))
-    next_due = await db.first(SQL.next_due, (command.endpoint,))
-    return ClaimedRows(tuple(claimed), None if next_due is None else next_due[0], tuple(set_aside))
+    return await with_next(db, command, claimed, set_aside)
+
+
+async def with_next(db: Db, command: ClaimDue, claimed: Sequence[Claimed], set_aside: Sequence[SetAside]) -> ClaimedRows:
+    """What a claim found that asked for no order, and when the next is due, unless that has a place, and is not to be had so."""
+    row = await db.first(SQL.next_due, (command.endpoint,))
+    next_due = None if row is None else row[0]
+    nothing = next_due is not None and next_due <= command.now and not (claimed or set_aside)
+    if nothing and await positions.is_ordered(db, command.endpoint):
+        return ClaimedRows((), None, held=True)
+    return ClaimedRows(tuple(claimed), next_due, tuple(set_aside))
 
 
 async def claim_in_order(db: Db, command: ClaimDue, next_place: int) -> ClaimedRows:
@@ -146,7 +155,7 @@ async def _settle(db: Db, s: Settlement) -> bool:
     if s.attempt is not None:
         await _insert_attempt(db, s.attempt)
         if s.disable:
-            await db.run(SQL.disable, (s.disable, s.now, s.attempt.application, s.key.endpoint, s.attempt.url))
+            await db.run(SQL.disable, (s.disable, s.now, s.attempt.application, s.key.endpoint, s.own_url or s.attempt.url))
         if s.notice is not None:
             await note_attempt(db, s)
     return True

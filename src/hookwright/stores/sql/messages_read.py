@@ -22,6 +22,7 @@ from hookwright.store.messages import (
     ListEndpointMessages,
     ListMessages,
 )
+from hookwright.stores.sql import positions
 from hookwright.stores.sql.attempts import expunge_responses
 from hookwright.stores.sql.db import Db, as_list
 from hookwright.stores.sql.decoding import names
@@ -60,10 +61,11 @@ async def cancel_message(db: Db, command: CancelMessage) -> Canceled:
         mine = {key for key, _ in command.held}
         rows = [row for row in rows if Key(*row) in mine]
     canceled = await cancel(db, rows, command.now)
+    behind = await positions.ordered_among(db, sorted({endpoint for endpoint, *_ in rows}))
     left: Any = await db.all(SQL.count_live, {"message": message.id})
     if left[0][0] and not command.alone:
         await db.run(SQL.tell_canceled, {"application": command.application, "message": message.id})
-    return Canceled(canceled, left[0][0])
+    return Canceled(canceled, left[0][0], tuple(behind))
 
 
 @reads(FindMessage)

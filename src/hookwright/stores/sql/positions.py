@@ -7,8 +7,11 @@ A stray is a delivery without a place: it was made before its endpoint became or
 No order was promised for it. It goes before the others, when it is due and found.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 from hookwright.domain.deliveries import Key
-from hookwright.stores.sql.db import Db
+from hookwright.stores.sql.db import Db, as_list
 from hookwright.stores.sql.registry import load_sql
 
 SQL = load_sql("positions")
@@ -37,6 +40,16 @@ async def lock(db: Db, endpoint: str) -> int:
     """The place that the next one will get, as long as the transaction lasts; 0 if the endpoint is not ordered."""
     row = await db.first(SQL.lock, (endpoint,))
     return 0 if row is None else int(row[0])
+
+
+async def is_ordered(db: Db, endpoint: str) -> bool:
+    """At this moment: nobody is kept from changing it."""
+    return await db.first(SQL.is_ordered, (endpoint,)) is not None
+
+
+async def ordered_among(db: Db, endpoints: Sequence[str]) -> list[str]:
+    rows: Any = await db.all(SQL.ordered_among, {"endpoints": as_list(endpoints)}) if endpoints else []
+    return [endpoint for (endpoint,) in rows]
 
 
 async def place(db: Db, key: Key, position: int) -> None:

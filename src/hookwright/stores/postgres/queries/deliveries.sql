@@ -54,9 +54,9 @@ with node as (
     set success = c.success + excluded.success, fail = c.fail + excluded.fail, canceled = c.canceled + excluded.canceled
 ), disabled as (
   update endpoints e set disabled_reason = done.disable, updated_at = done.ended_at
-  from done
-  where done.disable is not null and e.application = done.application and e.id = done.endpoint and e.url = done.url
-    and e.disabled_reason is null
+  from done join unnest(cast(:n as integer[]), cast(:own_url as text[])) as own (n, url) using (n)
+  where done.disable is not null and e.application = done.application and e.id = done.endpoint
+    and e.url = coalesce(own.url, done.url) and e.disabled_reason is null
 ){told}
 select exists (select 1 from node), array(select n from done)
 
@@ -81,12 +81,13 @@ from unnest(
 ) as r (endpoint, message, round, owner, attempts, due_at)
 where d.endpoint = r.endpoint and d.message = r.message and d.round = r.round and d.owner = r.owner and d.attempts = r.attempts
 
--- name: claim -- what others are claiming at this moment is passed over
+-- name: claim -- what others are claiming at this moment is passed over; and what has a place, as in `due_rows`
 with node as (
   select epoch from nodes where epoch = :owner for key share
 ), due as (
   select d.message, d.round, d.due_at from deliveries d, node
   where d.endpoint = :endpoint and d.owner = 0 and d.due_at <= :now
+    and (d.position = 0 or not exists (select 1 from endpoint_positions where endpoint = :endpoint))
   order by d.due_at limit :limit for update of d skip locked
 ), sized as (
   select due.*, row_number() over earliest as place, sum(octet_length(c.body)) over earliest as bytes

@@ -22,6 +22,7 @@ select endpoint, (
 from waiting where endpoint is not null
 
 -- name: due_rows  (with rows whose message is gone, and texts as blobs: one that cannot be read must not end the reading)
+-- What has a place is claimed in order, as long as its endpoint is ordered: who asks may not have heard that it is.
 select d.message, d.round, d.trigger, d.attempts, d.due_at, d.created_at,
        cast(d.application as blob), cast(d.organization as blob), cast(m.event_type as blob), cast(m.event_id as blob),
        cast(m.channels as blob), m.content_expires_at, cast(c.content_type as blob), c.body
@@ -29,6 +30,7 @@ from deliveries d indexed by deliveries_due
 left join messages m on m.application = d.application and m.id = d.message
 left join contents c on c.message = d.message
 where d.endpoint = ? and d.owner = 0 and d.due_at <= ?
+  and (d.position = 0 or not exists (select 1 from endpoint_positions where endpoint = d.endpoint))
 order by d.due_at
 limit ?
 

@@ -15,6 +15,12 @@ update endpoint_positions set next = next + 1 where endpoint = ? returning next 
 -- name: lock -- nobody gets a place before the end of the transaction
 select next from endpoint_positions where endpoint = ?
 
+-- name: is_ordered
+select 1 from endpoint_positions where endpoint = ?
+
+-- name: ordered_among
+select endpoint from endpoint_positions where endpoint in (select value from json_each(:endpoints)) order by endpoint
+
 -- name: first
 select owner, due_at, position from deliveries indexed by deliveries_order
 where endpoint = ? and position > 0 order by position limit ?
