@@ -103,6 +103,7 @@ def test_what_one_process_accepts_another_delivers_because_it_was_told(database:
                 await accept(accepting, b"%d" % n, world.app)
                 assert await arrival(there) == b"%d" % n
             assert here.sent.empty()
+            await until(database, "select count(*) = 3 from outcomes")
             (message,) = await asyncio.to_thread(asked, database, "select min(message) from outcomes")
             await accepting.replays.resend(world.app, endpoint.id, message[0])
             assert await arrival(there) == b"0"
