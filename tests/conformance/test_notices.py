@@ -342,7 +342,9 @@ def test_the_oldest_notices_come_first_and_no_more_than_were_asked_for(stores: O
     async def story(world: World) -> None:
         await listening(world)
         made = [(await world.endpoint()).id for _ in range(4)]
-        assert [one.endpoint for one in await world.store.read(ListNotices(limit=3))] == made[:3]
+        first = await world.store.read(ListNotices(limit=3))
+        assert [one.endpoint for one in first] == made[:3]
+        assert [one.endpoint for one in await world.store.read(ListNotices(limit=3, after=first[-1].id))] == made[3:]
 
     check(stores, story)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import apsw
+import msgspec
 import pytest
 
 from hookwright.clock import SystemClock
@@ -18,14 +19,15 @@ from hookwright.domain.retries import RetryPolicy
 from hookwright.engine import notices
 from hookwright.engine.executor import AttemptPolicy
 from hookwright.engine.services import Services
-from hookwright.errors import StoreUnavailable
+from hookwright.errors import StoreUnavailable, Unreadable
 from hookwright.runtime.engine import EngineOptions, run_engine
 from hookwright.sender import Request, Response
 from hookwright.store import Command, Store
+from hookwright.store.applications import CreateApplication
 from hookwright.store.deliveries import EndpointStats
 from hookwright.store.endpoints import CreateEndpoint
 from hookwright.store.messages import ListMessages
-from hookwright.store.notices import EnsureOperational, FindOperational, ListNotices, RemoveNotices
+from hookwright.store.notices import EnsureOperational, FindOperational, ListNotices, LoadOperational, RemoveNotices
 from hookwright.stores.postgres.store import open_store as open_postgres
 from hookwright.stores.sqlite.store import open_store
 from hookwright.vault import Vault
@@ -33,6 +35,7 @@ from tests.conformance.makers import ORG, World
 from tests.integration.engines import SECRET, Recorder
 
 FAR = 2**50
+OTHER = "org_other"
 
 
 @pytest.fixture(autouse=True)
@@ -64,6 +67,21 @@ class Forgetful:
                 await self._store.write(command, **more)
             raise StoreUnavailable("not now")
         return await self._store.write(command, **more)
+
+
+class Damaged:
+    """A store that cannot read what one organization has."""
+
+    def __init__(self, store: Store, organization: str) -> None:
+        self._store, self._organization = store, organization
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def read(self, query: Any) -> Any:
+        if isinstance(query, LoadOperational) and query.organization == self._organization:
+            raise Unreadable("its row is damaged")
+        return await self._store.read(query)
 
 
 @asynccontextmanager
@@ -147,6 +165,30 @@ def test_hundreds_of_notices_are_told_of_in_pages(tmp_path: Path, monkeypatch: p
                 assert await told(store) == 100
                 bodies = [await asyncio.wait_for(recorder.sent.get(), 60) for _ in range(100)]
                 assert len(set(bodies)) == 100
+
+    asyncio.run(run())
+
+
+def test_an_organization_that_cannot_be_told_keeps_no_other_from_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notices, "PAGE", 3)
+
+    async def run() -> None:
+        async with open_store(tmp_path / "a.db") as store:
+            world, recorder = World(store), Recorder()
+            await world.application()
+            async with engine(Damaged(store, OTHER), recorder) as services:
+                await listening(world, services)
+                hidden, theirs = [Application(id=f"app_{n}", organization=OTHER, name=n, created_at=1, updated_at=1) for n in "ht"]
+                await store.write(EnsureOperational(application=hidden))
+                await store.write(CreateApplication(application=theirs))
+                for application in (hidden, *[theirs] * 7):
+                    made = msgspec.structs.replace(world.record(application=application.id).endpoint, organization=OTHER)
+                    await store.write(CreateEndpoint(record=EndpointRecord(made, (SealedSecret(b"s", 1),)), most=9))
+                await world.endpoint()
+                assert b"endpoint.created" in await asyncio.wait_for(recorder.sent.get(), 60)
+                left = await store.read(ListNotices(limit=100))
+                assert {one.organization for one in left} <= {OTHER, ORG}
+                assert len([one for one in left if one.organization == OTHER]) == 7, "they wait"
 
     asyncio.run(run())
 

@@ -30,9 +30,10 @@ class LoadOperational(Query[LoadedApplication | None], frozen=True, kw_only=True
 
 
 class ListNotices(Query[list[Notice]], frozen=True, kw_only=True):
-    """The oldest `limit`, of all organizations."""
+    """The oldest `limit` whose ids are larger than `after`, of all organizations."""
 
     limit: int
+    after: int = 0
 
 
 class RemoveNotices(Command[None], frozen=True, kw_only=True):

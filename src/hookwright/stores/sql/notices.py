@@ -59,7 +59,7 @@ async def load(db: Db, query: LoadOperational) -> LoadedApplication | None:
 
 @reads(ListNotices)
 async def list_notices(db: Db, query: ListNotices) -> list[Notice]:
-    return [_to_notice(row) for row in await db.all(SQL.list, {"limit": query.limit})]
+    return [_to_notice(row) for row in await db.all(SQL.list, {"after": query.after, "limit": query.limit})]
 
 
 @writes(RemoveNotices)

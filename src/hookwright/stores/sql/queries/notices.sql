@@ -11,7 +11,7 @@ from watched w where w.endpoint = :endpoint and w.application = :application
 -- name: list
 select id, organization, application, application_uid, endpoint, endpoint_uid, kind, reason, fail_since, percent, message, event_id,
        attempt, response_status, attempted_at
-from notices order by id limit :limit
+from notices where id > :after order by id limit :limit
 
 -- name: remove
 delete from notices where id in (select value from json_each(:ids))
