@@ -158,6 +158,14 @@ def test_a_server_that_is_too_old_is_refused() -> None:
     assert not Server(130_000, "13.0", "UTF8", "on", "on", "on", "5s").unusable()
 
 
+def test_a_server_that_does_not_tell_what_is_under_way_is_refused(tmp_path: Path, database: str, postgres: Postgres) -> None:
+    postgres.execute(f"alter database {name_of(database)} set track_activities = off")
+    run = command(tmp_path, database, "serve", "--port", "0")
+    assert run.status == 1
+    assert "track_activities is off" in one_line(run.err)
+    assert checks(tmp_path, database)["database"]["level"] == "fail"
+
+
 # Side by side with servers
 
 

@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 OLDEST = 130_000
 _ASKED = (
     "server_version_num", "server_version", "server_encoding", "fsync", "synchronous_commit", "full_page_writes",
-    "idle_in_transaction_session_timeout",
+    "idle_in_transaction_session_timeout", "track_activities",
 )  # fmt: skip
 _LOOK = f"select {', '.join(f'current_setting({name!r})' for name in _ASKED)}"
 
@@ -31,6 +31,7 @@ class Server(msgspec.Struct, frozen=True):
     full_page_writes: str
     idle_limit: str
     """Of a session in the middle of a transaction: only behind a pooler, where no session can be told, it is not our own."""
+    track_activities: str = "on"
 
     def lossy(self) -> list[str]:
         """What makes an acknowledgement a lie, with the way to mend it, one line each."""
@@ -60,6 +61,11 @@ class Server(msgspec.Struct, frozen=True):
             found.append(f"PostgreSQL {self.version} is too old: at least {OLDEST // 10_000} is needed")
         if self.encoding != "UTF8":
             found.append(f"the database's encoding is {self.encoding}: create it with encoding 'UTF8'")
+        if self.track_activities == "off":
+            found.append(
+                "track_activities is off, so who reads messages cannot know which are still being written: turn it on (alter role or "
+                "database ... set track_activities = on, or postgresql.conf)"
+            )
         return found
 
 
