@@ -11,6 +11,7 @@
     |   +-- Invalid               422: a list of problems, each with its place
     +-- StoreError                the database; the API answers 503 with Retry-After, unless said otherwise
     |   +-- StoreUnavailable      full disk, I/O error: nothing was acknowledged, try again
+    |   |   +-- Late              a message waited too long for its place among the others: the engine makes it again
     |   +-- StoreRefused          at start: not our database, corrupt, locked by another process, unwritable
     |   +-- Unreadable            one stored row is damaged: 500, until somebody mends it; all others can be read
     +-- EgressUnavailable         there is no way out, nothing was sent: our proxy. Try again later
@@ -104,6 +105,14 @@ class StoreUnavailable(StoreError):
     """Nothing was committed. `retry_after` is in seconds."""
 
     retry_after = 5
+
+
+class Late(StoreUnavailable):
+    """A message, or one of some, would be committed later than it says it may be. `at`: the time by the store's clock (Unix ms)."""
+
+    def __init__(self, at: int) -> None:
+        super().__init__("the database was too slow to take the message, or the clock of this machine is behind its own")
+        self.at = at
 
 
 class StoreRefused(StoreError):

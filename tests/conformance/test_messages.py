@@ -4,17 +4,19 @@ import asyncio
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from hookwright.domain.deliveries import Delivery, Key, State
 from hookwright.domain.endpoints import Endpoint
 from hookwright.domain.messages import Content, Message
 from hookwright.domain.pages import PageRequest
-from hookwright.errors import Conflict, NotFound
+from hookwright.errors import Conflict, Late, NotFound
 from hookwright.store import Once, Remembered
 from hookwright.store.applications import DeleteApplication
 from hookwright.store.deliveries import ClaimDue, Forget
 from hookwright.store.endpoints import DeleteEndpoint
-from hookwright.store.messages import Created, CreateMessage, CreateMessages, FindMessage, ListDestinations, ListMessages
+from hookwright.store.messages import Created, CreateExample, CreateMessage, CreateMessages, FindMessage, ListDestinations, ListMessages
+from hookwright.store.pollers import FindHorizon
 
 from .conftest import OpenStore
 from .makers import HOUR, ORG, OWNER, World, check
@@ -239,5 +241,45 @@ def test_some_messages_happen_once_for_a_key(stores: OpenStore) -> None:
         assert sorted(type(one).__name__ for one in results) == ["Remembered"] * 4 + ["tuple"]
         assert {one.answer for one in results if isinstance(one, Remembered)} == {b"2"}
         assert len((await world.store.read(ListMessages(application=world.app, page=PageRequest()))).data) == 2
+
+    check(stores, story)
+
+
+def test_where_readers_go_by_the_time_a_message_that_comes_too_late_is_refused_alone_and_keeps_nothing(stores: OpenStore) -> None:
+    async def story(world: World) -> None:
+        horizon = await world.store.read(FindHorizon(settling_ms=0))
+        endpoint = await world.endpoint()
+        in_time = creation(world, endpoint, event_id="e")
+        late = structs.replace(creation(world, endpoint, event_id="late"), latest=world.now)
+        once = Once[Any](key=b"k", fingerprint=b"f", remember=lambda _: b"kept", now=world.now, expires_at=world.now + HOUR)
+
+        async def ask(command: CreateMessage, once: Once[Any] | None = None) -> Any:
+            return await world.store.write(command, once=once)
+
+        results = await asyncio.gather(ask(late, once), ask(in_time), return_exceptions=True)
+        assert isinstance(results[1], Created)
+        if horizon is None:
+            assert isinstance(results[0], Created), "what is committed in the order of its ids is never late"
+            return
+        assert isinstance(results[0], Late)
+        assert results[0].at >= horizon
+        with pytest.raises(Late):
+            await world.store.write(CreateMessages(messages=(creation(world), late)), once=once)
+        example = CreateExample(message=late.message, content=late.content, delivery=late.deliveries[0], latest=late.latest)
+        with pytest.raises(Late):
+            await world.store.write(example, once=once)
+        assert len((await world.store.read(ListMessages(application=world.app, page=PageRequest()))).data) == 1
+        assert await world.under_way() == 1
+        again = structs.replace(late, latest=results[0].at + HOUR)
+        assert isinstance(await ask(again, once), Created), "neither its key nor its event id is taken"
+
+    check(stores, story)
+
+
+def test_what_is_late_for_an_application_that_is_gone_is_told_so_when_it_is_in_time(stores: OpenStore) -> None:
+    async def story(world: World) -> None:
+        await world.store.write(DeleteApplication(organization=ORG, ref=world.app, now=world.now))
+        with pytest.raises(NotFound):
+            await world.store.write(structs.replace(creation(world), latest=2**62))
 
     check(stores, story)

@@ -98,6 +98,21 @@ def test_a_poll_is_bounded_when_nothing_is_wanted_and_goes_on(stores: OpenStore,
     check(stores, story)
 
 
+def test_a_poll_ends_when_its_filter_looked_at_much_and_goes_on(stores: OpenStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pollers, "MOST_LOOKS", 25)
+
+    async def story(world: World) -> None:
+        endpoint = await poller(world, filter={"n": [1]})
+        for _ in range(8):
+            await world.message(body=b'{"n":[0]}')
+        rare = (await world.message(body=b'{"n":[1]}')).id
+        found, pages = await everything(world, endpoint)
+        assert found == [rare]
+        assert pages >= 4, "17 looks a message"
+
+    check(stores, story)
+
+
 def test_a_page_has_no_more_than_asked_for_and_the_next_begins_behind_it(stores: OpenStore) -> None:
     async def story(world: World) -> None:
         endpoint = await poller(world, filter={"n": 1})

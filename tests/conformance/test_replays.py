@@ -271,10 +271,11 @@ def test_a_replay_of_what_is_missing_looks_into_payloads_where_the_endpoint_has_
     check(stores, story)
 
 
-def test_a_slice_reads_no_more_for_a_filter_than_is_bearable_and_passes_over_nothing(
-    stores: OpenStore, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("bound", "most"), [("MOST_BYTES", 10), ("MOST_LOOKS", 20)])
+def test_a_slice_does_no_more_for_a_filter_than_is_bearable_and_passes_over_nothing(
+    stores: OpenStore, monkeypatch: pytest.MonkeyPatch, bound: str, most: int
 ) -> None:
-    monkeypatch.setattr(replays, "MOST_BYTES", 10)
+    monkeypatch.setattr(replays, bound, most)
 
     async def story(world: World) -> None:
         endpoint = await world.endpoint(options=Options(filter={"n": {"$gte": 2}}))

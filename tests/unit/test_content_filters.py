@@ -1,6 +1,7 @@
 """Content filters: what the grammar says, what is refused, and that nothing is too much."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -9,8 +10,8 @@ import pytest
 from hookwright.domain import messages
 from hookwright.domain.endpoints import Endpoint, Options
 from hookwright.domain.filter_rules import MAX_BYTES, MAX_DEPTH, check_filter
-from hookwright.domain.filters import NOT_JSON, Explanation, Reason, explain, matches, read_payload
-from hookwright.domain.messages import Content, Message, goes_to, let_through
+from hookwright.domain.filters import NOT_JSON, Explanation, Filter, Reason, explain, judge, matches, read_payload
+from hookwright.domain.messages import Content, Message, goes_to, sieve
 
 ORDER = {
     "type": "order.paid",
@@ -205,6 +206,10 @@ def filtered(filter: dict[str, Any] | None, **fields: Any) -> Endpoint:
     return msgspec.structs.replace(ENDPOINT, options=Options(filter=filter), **fields)
 
 
+def let_through(endpoints: Sequence[Endpoint], content: Content | None) -> list[Endpoint]:
+    return [one for portion in sieve(endpoints, content) for one in portion]
+
+
 def test_a_payload_is_read_once_however_many_filters_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[bytes] = []
 
@@ -243,8 +248,51 @@ def test_a_message_that_was_kept_goes_where_type_channel_and_filter_say() -> Non
         id="msg", organization="org", application="app", event_type="a", channels=("c",), created_at=1, content_expires_at=2
     )  # fmt: skip
     content = Content(b'{"n":1}')
-    assert goes_to(filtered({"n": 1}, event_types=frozenset({"a"}), channels=frozenset({"c"})), message, content)
-    assert not goes_to(filtered({"n": 2}), message, content)
-    assert not goes_to(filtered({"n": 1}, event_types=frozenset({"b"})), message, content)
-    assert not goes_to(filtered({"n": 1}, channels=frozenset({"d"})), message, content)
-    assert goes_to(filtered(None), message, None)
+    assert goes_to(filtered({"n": 1}, event_types=frozenset({"a"}), channels=frozenset({"c"})), message, content)[0]
+    assert not goes_to(filtered({"n": 2}), message, content)[0]
+    assert not goes_to(filtered({"n": 1}, event_types=frozenset({"b"})), message, content)[0]
+    assert not goes_to(filtered({"n": 1}, channels=frozenset({"d"})), message, content)[0]
+    assert goes_to(filtered(None), message, None) == (True, 0)
+
+
+LONG_LIST = json.dumps({"list": [{"n": n} for n in range(4_000)]}).encode()
+"""A condition on the field of its items is tried on each: 5 looks for the item, 5 for its field, and 1."""
+MUCH_WORK = {"list": {"n": -1}}
+
+
+def numbered(filter: dict[str, Any] | None, count: int) -> list[Endpoint]:
+    return [filtered(filter, id=f"ep_{filter}_{n}") for n in range(count)]
+
+
+def test_filters_that_are_much_work_keep_no_other_endpoint_from_its_message_and_share_what_may_be_looked_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    spent: list[int] = []
+
+    def judging(filter: Filter, payload: Any, most: int) -> tuple[bool | None, int]:
+        spent.append(judge(filter, payload, most)[1])
+        return judge(filter, payload, most)
+
+    monkeypatch.setattr(messages, "judge", judging)
+    monkeypatch.setattr(messages, "MOST_LOOKS", 100_000)
+    wanting = {"$not": MUCH_WORK}
+    hostile, late, plain = numbered(MUCH_WORK, 30), numbered(wanting, 1), numbered(None, 1)
+    easy = numbered({"list": {"$exist": True}}, 1)
+    assert let_through([*hostile, *late, *easy, *plain], Content(LONG_LIST)) == [*plain, *easy], "what is left over is not judged"
+    assert sum(spent) <= 100_000 + 32 * messages.QUICK_LOOKS
+    assert let_through([*late, *hostile], Content(LONG_LIST)) == late
+
+
+def test_others_get_a_turn_while_many_filters_are_judged() -> None:
+    endpoints = numbered(MUCH_WORK, 5)
+    assert len(list(sieve(endpoints, Content(LONG_LIST)))) == 5
+    assert list(sieve(numbered({"n": 1}, 5), Content(b'{"n":1}'))) == [numbered({"n": 1}, 5)], "nobody waits for what is soon done"
+
+
+@pytest.mark.parametrize("most", [0, 4, 10, 100, 43_999, 44_100, 50_000])
+def test_a_filter_is_judged_within_its_looks_or_not_at_all(most: int) -> None:
+    payload = json.loads(LONG_LIST)
+    verdict, looked = judge(MUCH_WORK, payload, most)
+    assert looked <= most
+    assert verdict is (False if most > 44_050 else None)
+    assert judge(MUCH_WORK, payload, 50_000) == (matches(MUCH_WORK, payload), judge(MUCH_WORK, payload, 50_000)[1])

@@ -12,7 +12,8 @@ Comparisons hold for a list when they hold for one of its items. `$neq` and `$ni
 Types are kept apart: "1", 1 and true are three values; 1 and 1.0 are one (RFC 8259 section 6).
 
 What cannot be judged is not wanted: a payload that is no JSON, and one in which a filter would have to look at more than
-`MAX_LOOKS` values. So the time that a filter takes is bounded whatever it and the payload are.
+`MAX_LOOKS` values. So the time that a filter takes is bounded whatever it and the payload are. How long all filters of an
+application may take for one message is bounded by who asks them (`messages.sieve`).
 """
 
 import json
@@ -64,6 +65,10 @@ class _Unjudged(Exception):
     pass
 
 
+class _TooMuch(_Unjudged):
+    pass
+
+
 def read_payload(body: bytes) -> Any:
     """The value of a JSON text in UTF-8; NOT_JSON if it is none, is nested without end, or has a whole number of thousands of digits."""
     try:
@@ -74,12 +79,26 @@ def read_payload(body: bytes) -> Any:
 
 def matches(filter: Filter, payload: Any) -> bool:
     """Whether the payload, as `read_payload` gives it, passes the filter."""
-    return _judge(filter, payload).matches
+    return judge(filter, payload, MAX_LOOKS)[0] is True
+
+
+def judge(filter: Filter, payload: Any, most: int) -> tuple[bool | None, int]:
+    """As `matches`, and at how many values was looked; None if more than `most` would have to be."""
+    if payload is NOT_JSON:
+        return False, 0
+    walk = _Walk(None, most)
+    try:
+        verdict: bool | None = walk.holds(filter, payload, (), ())
+    except _TooMuch:
+        verdict = None
+    except (_Unjudged, RecursionError):
+        verdict = False
+    return verdict, most - walk.left
 
 
 def explain(filter: Filter, payload: Any) -> Explanation:
     """As `matches`, and why: every comparison there is, also those that the answer did not depend on."""
-    judged = _judge(filter, payload)
+    judged = _judged(filter, payload)
     reasons: list[Reason] = []
     if judged.problem is None:
         with suppress(_Unjudged, RecursionError):  # what the answer does not depend on may be too much: then these reasons must do
@@ -87,7 +106,7 @@ def explain(filter: Filter, payload: Any) -> Explanation:
     return msgspec.structs.replace(judged, reasons=tuple(reasons))
 
 
-def _judge(filter: Filter, payload: Any) -> Explanation:
+def _judged(filter: Filter, payload: Any) -> Explanation:
     if payload is NOT_JSON:
         return Explanation(False, problem="the payload is not JSON")
     try:
@@ -101,8 +120,8 @@ def _judge(filter: Filter, payload: Any) -> Explanation:
 class _Walk:
     """One look at one payload; with `reasons` it looks everywhere, and notes what it finds."""
 
-    def __init__(self, reasons: list[Reason] | None) -> None:
-        self._reasons, self._left = reasons, MAX_LOOKS
+    def __init__(self, reasons: list[Reason] | None, most: int = MAX_LOOKS) -> None:
+        self._reasons, self.left = reasons, most
 
     def holds(self, wanted: Any, found: Any, path: Path, at: Place) -> bool:
         """Whether the condition `wanted`, which stands `at` in the filter, holds for what was found at `path`. Raises _Unjudged."""
@@ -167,9 +186,9 @@ class _Walk:
         return any(results if self._reasons is None else list(results))
 
     def _look(self, values: int) -> None:
-        self._left -= values
-        if self._left < 0:
-            raise _Unjudged(f"the payload has more than {MAX_LOOKS} values for this filter to look at")
+        if values > self.left:
+            raise _TooMuch(f"the payload has more than {MAX_LOOKS} values for this filter to look at")
+        self.left -= values
 
     def _note(self, path: Path, at: Place, wanted: Any, found: Any, *, holds: bool) -> bool:
         if self._reasons is not None and len(self._reasons) < MAX_REASONS:

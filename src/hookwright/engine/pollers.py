@@ -13,7 +13,7 @@ import asyncio
 import msgspec
 
 from hookwright.domain.endpoints import Endpoint
-from hookwright.domain.messages import goes_to
+from hookwright.domain.messages import MOST_LOOKS, goes_to
 from hookwright.domain.pages import MAX_LIMIT, Page, PageRequest
 from hookwright.ids import lowest
 from hookwright.store import Once, Remembered, Store
@@ -69,13 +69,14 @@ async def read(store: Store, endpoint: Endpoint, wanted: Wanted) -> Polled:
 
 async def _chosen(endpoint: Endpoint, wanted: Wanted, page: Page[FoundMessage]) -> Polled:
     data: list[FoundMessage] = []
-    position = wanted.position
+    position, looks = wanted.position, 0
     for found in page.data:
-        if len(data) == wanted.limit:
+        if len(data) == wanted.limit or looks >= MOST_LOOKS:
             return Polled(data, position, done=False)
-        if goes_to(endpoint, found.message, found.content):
+        goes, looked = goes_to(endpoint, found.message, found.content)
+        if goes:
             data.append(found)
-        position = found.message.id
+        position, looks = found.message.id, looks + looked
         if endpoint.options.filter is not None:
             await asyncio.sleep(0)  # a page may be megabytes of JSON to decode
     return Polled(data, page.last or position, page.done)

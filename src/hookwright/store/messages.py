@@ -20,12 +20,14 @@ class Created(msgspec.Struct, frozen=True):
 class CreateMessage(Command[Created], frozen=True, kw_only=True):
     """Message, content and one live row per delivery, in one transaction (P1).
 
-    Raises Conflict when `event_id` was used in this application, NotFound when the application is gone.
+    Raises Conflict when `event_id` was used in this application, NotFound when the application is gone; Late after `latest` (Unix
+    ms), if it is the store's clock by which readers know what they may read (`FindHorizon`): they may be past it.
     """
 
     message: Message
     content: Content
     deliveries: tuple[Delivery, ...]
+    latest: int | None = None
 
     @property
     def weight(self) -> int:
@@ -35,7 +37,7 @@ class CreateMessage(Command[Created], frozen=True, kw_only=True):
 class CreateMessages(Command[tuple[Created | CallerError, ...]], frozen=True, kw_only=True):
     """Some messages of one application in one transaction; for each what `CreateMessage` gives, or would have raised.
 
-    Raises NotFound when the application is gone, and then keeps no idempotency key either.
+    Raises NotFound when the application is gone, Late when one of them is: then nothing is kept, no idempotency key either.
     """
 
     messages: tuple[CreateMessage, ...]
@@ -48,12 +50,13 @@ class CreateMessages(Command[tuple[Created | CallerError, ...]], frozen=True, kw
 class CreateExample(Command[Created], frozen=True, kw_only=True):
     """A message for one endpoint alone, whatever that wants: it is nothing that another has missed.
 
-    Its delivery has the round 0 and is by hand, which says so. Raises NotFound when the application is gone.
+    Its delivery has the round 0 and is by hand, which says so. Raises NotFound when the application is gone, Late as `CreateMessage`.
     """
 
     message: Message
     content: Content
     delivery: Delivery
+    latest: int | None = None
 
 
 class ExpungeContent(Command[None], frozen=True, kw_only=True):

@@ -7,8 +7,8 @@ class FindHorizon(Query[int | None], frozen=True, kw_only=True):
     """The time (Unix ms) up to which every message that will ever be there is there, by the time in its id.
 
     None: that is so of all that can be read, as messages are committed in the order of their ids. Else it lies `settling_ms`
-    before the oldest transaction that is under way, and before now: what waits for a transaction waits no longer than
-    that, and no two machines' clocks are further apart.
+    before the oldest transaction that is under way, and before now, by the clock that says which messages are too late
+    (`CreateMessage.latest`): none is committed whose id is older than that when it is written.
     """
 
     settling_ms: int

@@ -8,7 +8,7 @@ import asyncpg
 import msgspec
 
 from hookwright.domain.deliveries import UNOWNED
-from hookwright.errors import CallerError, Conflict, Invalid, NotFound, StoreUnavailable
+from hookwright.errors import CallerError, Conflict, Invalid, Late, NotFound, StoreUnavailable
 from hookwright.store.messages import Created, CreateMessage, CreateMessages
 from hookwright.stores.postgres.connections import ONE_PLAN
 from hookwright.stores.postgres.db import PostgresDb, known
@@ -49,6 +49,7 @@ _ORDERED = _form(
     places=" left join placed using (endpoint)",
 )
 """For groups of which some deliveries get a place."""
+ANY_TIME = 2**63 - 1
 TRIES = 5
 """Those who change an order otherwise may have locked two of them the other way round."""
 
@@ -78,7 +79,7 @@ async def _commit(connection: Any, group: Sequence[Asked[CreateMessage]]) -> Non
 
 
 async def create_many(db: PostgresDb, command: CreateMessages) -> tuple[Created | CallerError, ...]:
-    """In the caller's transaction. Raises NodeEnded, or NotFound for a deleted application, if it is that of all of them."""
+    """In the caller's transaction. Raises NodeEnded, Late, or NotFound for a deleted application, if it is that of all of them."""
     items = [Asked(one) for one in command.messages]
     left = items
     while left:
@@ -115,7 +116,7 @@ async def _create(connection: Any, group: Sequence[Asked[CreateMessage]]) -> Non
     created = [Created(item.command.message, item.command.deliveries) for item in group]
     statement = _ORDERED if any(one.ordered for item in group for one in item.command.deliveries) else _PLAIN
     values = _columns(group, created) | _delivery_columns(group)
-    node, alive, fresh, good, fanned = await connection.fetchrow(statement.text, *statement.arguments(values))
+    node, alive, fresh, good, fanned, now = await connection.fetchrow(statement.text, *statement.arguments(values))
     if not node and values["owner"] != UNOWNED:
         for item in group:
             item.error = NodeEnded()
@@ -136,7 +137,7 @@ async def _create(connection: Any, group: Sequence[Asked[CreateMessage]]) -> Non
         elif n in alive and item.once is not None:
             _repeat(item, kept.get(item.once.key))
         else:
-            item.error = NotFound()
+            item.error = Late(now) if values["latest"][n] < now else NotFound()
     keys = [item.once.key for item in refused if item.once is not None]
     if keys:
         statement = known(SQL.forget_keys)
@@ -188,6 +189,7 @@ def _columns(group: Sequence[Asked[CreateMessage]], created: list[Created]) -> d
         "fingerprint": [once.fingerprint if once else None for once in onces],
         "answer": [once.remember(result) if once else None for once, result in zip(onces, created, strict=True)],
         "key_expires_at": [once.expires_at if once else None for once in onces],
+        "latest": [ANY_TIME if item.command.latest is None else item.command.latest for item in group],
         "now": max((once.now for once in onces if once), default=0),
     }
 

@@ -4,7 +4,7 @@ import msgspec
 
 from hookwright.domain.deliveries import Delivery
 from hookwright.domain.messages import Message
-from hookwright.errors import CallerError, Conflict, NotFound
+from hookwright.errors import CallerError, Conflict, Late, NotFound
 from hookwright.store.messages import Created, CreateExample, CreateMessage, CreateMessages
 from hookwright.stores.sql import positions
 from hookwright.stores.sql.db import Db
@@ -38,6 +38,9 @@ async def create_many(db: Db, command: CreateMessages) -> tuple[Created | Caller
 async def create_example(db: Db, command: CreateExample) -> Created:
     if not await _alive(db, command.message):
         raise NotFound
+    (now,) = (await db.all(SQL.moment))[0]
+    if now is not None and command.latest is not None and command.latest < now:
+        raise Late(now)
     return await _create(db, CreateMessage(message=command.message, content=command.content, deliveries=(command.delivery,)))
 
 

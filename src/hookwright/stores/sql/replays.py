@@ -8,7 +8,8 @@ import msgspec
 from hookwright import ids
 from hookwright.domain.deliveries import State
 from hookwright.domain.endpoints import Endpoint
-from hookwright.domain.messages import let_through
+from hookwright.domain.filters import Filter
+from hookwright.domain.messages import passes
 from hookwright.domain.tasks import Kind, Seen, Selection, goes_again
 from hookwright.errors import NotFound, Unreadable
 from hookwright.store.endpoints import FindEndpoint
@@ -22,6 +23,8 @@ from hookwright.stores.sql.registry import load_sql, reads
 SQL = load_sql("replays")
 MOST_BYTES = 2**20
 """Of contents that one slice reads for a filter, and a message more: others wait for it."""
+MOST_LOOKS = 50_000
+"""At values of contents, for the same reason: some 20 to 50 ms. They too may be exceeded by one message."""
 COUNT_UP_TO = 5_000
 """How many messages are counted when a task begins; of more it is not known at first how many there are."""
 
@@ -62,7 +65,7 @@ async def look(db: Db, endpoint: Endpoint, kind: Kind, selection: Selection, mar
     if kind is Kind.MISSING:
         again = await _no_examples(db, again)
     if kind is Kind.MISSING and endpoint.options.filter is not None:
-        again, last = await _let_through(db, endpoint, again)
+        again, last = await _let_through(db, endpoint.options.filter, again)
     if selection.status_class is not None:
         again = await _answered(db, again, selection.status_class)
     if len(again) > most:
@@ -102,15 +105,16 @@ async def _no_examples(db: Db, seen: list[Seen]) -> list[Seen]:
     return [one for one in seen if one.message not in examples]
 
 
-async def _let_through(db: Db, endpoint: Endpoint, seen: list[Seen]) -> tuple[list[Seen], str | None]:
-    """Those whose content the endpoint's filter wants; with the message after which there was enough to read, if it was not the last."""
+async def _let_through(db: Db, filter: Filter, seen: list[Seen]) -> tuple[list[Seen], str | None]:
+    """Those whose content the filter wants; with the message after which there was enough to read, if it was not the last."""
     kept: list[Seen] = []
-    size = 0
+    size = looks = 0
     for one in seen:
         content = (await contents_by_message(db, [one.message])).get(one.message)
-        kept += [one] if let_through((endpoint,), content) else []
-        size += len(content.body) if content else 0
-        if size > MOST_BYTES and one is not seen[-1]:
+        wanted, looked = passes(filter, content)
+        kept += [one] if wanted else []
+        size, looks = size + (len(content.body) if content else 0), looks + looked
+        if (size > MOST_BYTES or looks > MOST_LOOKS) and one is not seen[-1]:
             return kept, one.message
     return kept, None
 

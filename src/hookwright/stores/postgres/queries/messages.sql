@@ -3,20 +3,24 @@
 -- name: create
 -- One array per column. `n` numbers the messages of the group, `d_n` says to which of them a delivery belongs, and `d`
 -- numbers the deliveries. Each step works on what the step before let through, so that one bad item costs only itself.
+-- What is late is judged by a time that lies in this transaction: readers (`pollers.sql`) look at who is in one, then at what is there.
 -- `{...}`: see `messages.py`.
 with node as (
   select epoch from nodes where epoch = :owner for key share
+), moment as (
+  select cast(extract(epoch from clock_timestamp()) * 1000 as bigint) as now
 ), asked as (
   select * from unnest(
     cast(:n as integer[]), cast(:application as text[]), cast(:id as text[]), cast(:organization as text[]),
     cast(:event_type as text[]), cast(:event_id as text[]), cast(:channels as text[]), cast(:created_at as bigint[]),
     cast(:content_expires_at as bigint[]), cast(:content_type as text[]), cast(:body as bytea[]),
-    cast(:key as bytea[]), cast(:fingerprint as bytea[]), cast(:answer as bytea[]), cast(:key_expires_at as bigint[])
+    cast(:key as bytea[]), cast(:fingerprint as bytea[]), cast(:answer as bytea[]), cast(:key_expires_at as bigint[]),
+    cast(:latest as bigint[])
   ) as t (n, application, id, organization, event_type, event_id, channels, created_at, content_expires_at, content_type,
-          body, key, fingerprint, answer, key_expires_at)
+          body, key, fingerprint, answer, key_expires_at, latest)
 ), alive as (
   select * from asked
-  where (cast(:owner as bigint) = 0 or exists (select 1 from node)) and exists (
+  where latest >= (select now from moment) and (cast(:owner as bigint) = 0 or exists (select 1 from node)) and exists (
     select 1 from applications a
     where a.organization = asked.organization and a.id = asked.application and a.deleted_at is null)
 ), keyed as (
@@ -57,7 +61,8 @@ select
   array(select n from alive),
   array(select n from fresh),
   array(select n from good),
-  array(select d from wanted)
+  array(select d from wanted),
+  (select now from moment)
 
 -- name: remembered
 select key, fingerprint, answer from idempotency_keys where key = any(cast(:keys as bytea[])) and expires_at > :now
@@ -77,3 +82,6 @@ insert into deliveries (endpoint, message, round, application, organization, tri
 select endpoint, message, round, application, organization, trigger, 0, due_at, owner, created_at, true
 from new
 where exists (select 1 from endpoints e where e.application = new.application and e.id = new.endpoint and e.deleted_at is null)
+
+-- name: moment
+select cast(extract(epoch from clock_timestamp()) * 1000 as bigint)

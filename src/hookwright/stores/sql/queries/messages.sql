@@ -15,3 +15,6 @@ insert into contents (message, content_type, body, expires_at) values (?, ?, ?, 
 insert into deliveries (endpoint, message, round, application, organization, trigger, attempts, due_at, owner, created_at)
 select ?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?8, ?9
 where exists (select 1 from endpoints where application = ?4 and id = ?1 and deleted_at is null)
+
+-- name: moment -- by which a message may be late: none, as messages are committed in the order of their ids
+select null
