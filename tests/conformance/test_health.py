@@ -214,6 +214,23 @@ def test_a_change_that_enables_nothing_leaves_health_as_it_is(stores: OpenStore)
     check(stores, story)
 
 
+@pytest.mark.parametrize("phase", [Phase.HALF_OPEN, Phase.CLOSED])
+def test_with_another_url_health_begins_anew_and_a_sick_one_is_asked_first(stores: OpenStore, phase: Phase) -> None:
+    async def story(world: World) -> None:
+        endpoint, other = await world.endpoint(), await world.endpoint()
+        known = await save(world, endpoint, msgspec.structs.replace(SICK, phase=phase))
+        for one in (endpoint, other):
+            moved = msgspec.structs.replace(one, url="https://elsewhere.example/", updated_at=NOW + 9)
+            await world.store.write(UpdateEndpoint(endpoint=moved, expected=one))
+        assert await kept(world, other) == Health()
+        found = await kept(world, endpoint)
+        assert found.version > known.version
+        assert (found.until, found.not_before, found.failing_since, found.failures) == (NOW + 9, 0, None, 0)
+        assert (found.phase, found.ramp_from) == ((Phase.CLOSED, NOW + 9) if phase is Phase.CLOSED else (Phase.OPEN, 0))
+
+    check(stores, story)
+
+
 def test_health_outlives_the_process(stores: OpenStore) -> None:
     async def story() -> None:
         async with stores() as store:

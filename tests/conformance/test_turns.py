@@ -51,6 +51,16 @@ def test_an_older_clock_takes_turns_behind_those_of_a_newer_one(stores: OpenStor
     check(stores, story)
 
 
+def test_turns_that_are_hours_ahead_were_taken_by_a_clock_that_was_and_nobody_waits_for_them(stores: OpenStore) -> None:
+    async def story(world: World) -> None:
+        turn = Turn("ep_1", EVERY)
+        await take(world, turn, now=NOW_US + 2 * HOUR * 1000)
+        assert await take(world, turn, count=2) == (NOW_US,)
+        assert await take(world, turn) == (NOW_US + 2 * EVERY,)
+
+    check(stores, story)
+
+
 def test_a_rate_that_was_changed_counts_from_the_next_turn_on(stores: OpenStore) -> None:
     async def story(world: World) -> None:
         await take(world, Turn("ep_1", 1_000_000), count=2)

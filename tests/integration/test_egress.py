@@ -11,7 +11,7 @@ from aiohttp import web
 from hookwright.domain.addresses import parse_networks
 from hookwright.domain.egress import Egress, parse_nat64, parse_openings
 from hookwright.domain.pages import PageRequest
-from hookwright.engine import feeder
+from hookwright.engine import faults
 from hookwright.sender import Failure, Request, Response
 from hookwright.senders.faults import BLOCKED_NAME, PROXY_UNREACHED, REFUSED_BY_US, Unreached
 from hookwright.senders.guard import MOST_SAID, Guard, is_own
@@ -57,7 +57,7 @@ def test_a_fault_of_the_proxy_spends_no_attempt_and_is_said_once(
             found = await store.read(ListAttempts(application=world.app, endpoint=made.id, page=PageRequest()))
             return [(each.number, each.response_status) for each in found.data]
 
-    monkeypatch.setattr(feeder, "EGRESS_PAUSE_MS", 1)
+    monkeypatch.setattr(faults, "EGRESS_PAUSE_MS", 1)
     with caplog.at_level(logging.WARNING):
         assert asyncio.run(scenario()) == [(1, 200)]
     assert [record.getMessage() for record in caplog.records if "proxy" in record.getMessage()] == [

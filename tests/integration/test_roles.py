@@ -14,8 +14,7 @@ from hookwright.domain.deliveries import State
 from hookwright.domain.endpoints import Options
 from hookwright.domain.retries import RetryPolicy
 from hookwright.domain.tasks import Kind, Selection
-from hookwright.engine import dispatcher as dispatchers
-from hookwright.engine import janitor, wakeups
+from hookwright.engine import janitor, lookouts, wakeups
 from hookwright.engine.executor import AttemptPolicy
 from hookwright.engine.order import WAIT_MS
 from hookwright.engine.services import Services
@@ -238,7 +237,7 @@ def test_looking_leaves_a_retry_that_is_not_late_to_whoever_has_its_timer(databa
 
 
 def test_looking_goes_on_where_it_is_told_to(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dispatchers, "LOOK", 2)
+    monkeypatch.setattr(lookouts, "LOOK", 2)
 
     async def story() -> None:
         async with two_stores(database) as (world, other), process(other, Recorder(), lease=None) as services:
@@ -253,7 +252,7 @@ def test_looking_goes_on_where_it_is_told_to(database: str, monkeypatch: pytest.
 
 @pytest.mark.usefixtures("never_looking")
 def test_a_word_that_anything_may_be_due_is_heeded_at_every_endpoint(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dispatchers, "LOOK", 1)
+    monkeypatch.setattr(lookouts, "LOOK", 1)
 
     async def story() -> None:
         there = Recorder()

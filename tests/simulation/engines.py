@@ -23,7 +23,7 @@ from hookwright.runtime.engine import Chance, EngineOptions, run_engine
 from hookwright.sender import Failure, Request, Response
 from hookwright.store import Command, Once, Query
 from hookwright.store.applications import CreateApplication, FindApplication, UpdateApplication
-from hookwright.store.endpoints import CreateEndpoint, FindEndpoint, UpdateEndpoint
+from hookwright.store.endpoints import CreateEndpoint, DeleteEndpoint, FindEndpoint, UpdateEndpoint
 from hookwright.store.health import SaveHealth
 from hookwright.store.messages import Created
 from hookwright.store.wakeups import Heard
@@ -180,6 +180,10 @@ class Engines:
             other.dispatcher.endpoint_changed(name)
 
         self._tell(0, heed)
+
+    async def delete(self, name: str, application: str = "app_1") -> None:
+        command = DeleteEndpoint(application=application, ref=name, now=self.clock.now())
+        await self.nodes[0].services.changes.apply(command, application=application, endpoint=name)
 
     async def change_application(self, ident: str = "app_1", **fields: Any) -> None:
         found = await self.store.read(FindApplication(organization="org_1", ref=ident))

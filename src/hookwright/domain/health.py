@@ -19,6 +19,7 @@ import msgspec
 
 SECOND = 1_000
 MINUTE = 60 * SECOND
+DAY = 24 * 60 * MINUTE
 FIRST_PAUSE, LONGEST_PAUSE = 30 * SECOND, 15 * MINUTE
 PASSES = 3
 """Answers, one after another, that close the breaker."""
@@ -28,6 +29,8 @@ IN_A_ROW, MANY_IN_A_ROW = 5, 20
 """And so many without a success between; more where there is much to see, so that chance alone does not do it."""
 WELL_AFTER = 10 * MINUTE
 """So long after it closed, an opening is the first again."""
+LONGEST_PATIENCE = DAY
+"""It may ask to be left alone for so long."""
 RAMP_MS = 10 * SECOND
 """A slow start: one message in the first second, twice as many in each that follows; this long."""
 
@@ -102,9 +105,14 @@ class Spread(msgspec.Struct, frozen=True):
     first_pause: int = FIRST_PAUSE
 
 
+def longest_pause(first_pause: int) -> int:
+    """However often it opens, but for what chance adds (ms)."""
+    return first_pause * (LONGEST_PAUSE // FIRST_PAUSE)
+
+
 def open_breaker(health: Health, now: int, spread: Spread) -> Health:
     trips = 1 if health.phase is Phase.CLOSED and now - health.until > WELL_AFTER else health.trips + 1
-    pause = spread.first_pause * min(LONGEST_PAUSE // FIRST_PAUSE, 2 ** min(trips - 1, 10))
+    pause = min(longest_pause(spread.first_pause), spread.first_pause * 2 ** min(trips - 1, 10))
     until = now + round(pause * (0.9 + 0.2 * spread.rand))
     return msgspec.structs.replace(health, phase=Phase.OPEN, until=until, trips=trips, passed=0, prober=0, probe_until=0, ramp_from=0)
 

@@ -1,7 +1,5 @@
 """What this process has seen of one endpoint lately: enough to say when it is sick. It begins with a failure."""
 
-from collections import deque
-
 from hookwright.domain.health import IN_A_ROW, LEAST_SEEN, MANY_IN_A_ROW, SEEN_MS, SHARE, Sign
 
 BUDGET, PER_SUCCESS, PER_SECOND = 20.0, 0.5, 0.2
@@ -16,7 +14,7 @@ class Sightings:
     __slots__ = ("_buckets", "_budget", "_budget_at", "_in_a_row", "seen_at")
 
     def __init__(self) -> None:
-        self._buckets: deque[list[int]] = deque(maxlen=BUCKETS + 1)
+        self._buckets: list[list[int]] = []
         self._in_a_row = 0
         self._budget, self._budget_at = BUDGET, 0
         self.seen_at = 0
@@ -26,6 +24,7 @@ class Sightings:
         number = now // BUCKET_MS
         if not self._buckets or self._buckets[-1][0] != number:
             self._buckets.append([number, 0, 0])
+            del self._buckets[: -BUCKETS - 1]
         bucket = self._buckets[-1]
         bucket[1] += 1
         if sign is Sign.SICK:

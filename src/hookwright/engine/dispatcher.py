@@ -19,26 +19,25 @@ from hookwright.domain.deliveries import State
 from hookwright.engine.bounds import Bounds
 from hookwright.engine.directory import Directory, Target
 from hookwright.engine.executor import Executor, Tried
-from hookwright.engine.feeder import FAULT_PAUSE_MS, Feeder, pause_ms
+from hookwright.engine.faults import EGRESS_PAUSE_MS, FAULT_PAUSE_MS, Faults, pause_ms
+from hookwright.engine.feeder import Feeder
 from hookwright.engine.headroom import Headroom
 from hookwright.engine.healths import HealthPolicy, Healths
 from hookwright.engine.herald import Held
 from hookwright.engine.jobs import Job, from_claim
 from hookwright.engine.lanes import Lane, Turns
-from hookwright.engine.ongoing import Ongoing
+from hookwright.engine.lookouts import Lookout
 from hookwright.engine.order import HELD_MS, WAIT_MS, Order, is_drained, part
 from hookwright.engine.paces import Paces, turns_of
 from hookwright.engine.room import Room
 from hookwright.engine.settler import Settler
 from hookwright.engine.tenants import Tenants
 from hookwright.engine.timers import Timers
-from hookwright.errors import Busy, EgressUnavailable, HookwrightError, StoreUnavailable
+from hookwright.errors import StoreUnavailable
 from hookwright.store import Store
-from hookwright.store.deliveries import ClaimedRows, DueEndpoints, Settlement
+from hookwright.store.deliveries import ClaimedRows, Settlement
 
 log = logging.getLogger(__name__)
-LOOK = 1_000
-"""Endpoints that are looked at at once."""
 RETRY_PAUSE_MS = 5_000
 """So much later comes a retry for which the endpoint has no budget now."""
 DRAIN_SECONDS = 5.0
@@ -54,7 +53,7 @@ class Dispatcher:
         self._tell = tell
         self.owner = owner
         self._leased_until = math.inf
-        self._store, self._directory, self._executor, self._clock, self._bounds = store, directory, executor, clock, bounds
+        self._directory, self._executor, self._clock, self._bounds = directory, executor, clock, bounds
         self._order = Order(self._clear, self.wake, self._after)
         self._settler = Settler(
             store, on_settled=self._settled, on_given=self.wake, on_refused=self._order.refused, on_unwritable=self._unwritable
@@ -64,18 +63,20 @@ class Dispatcher:
         self._turns = Turns(self._tenants.may_begin)
         self._attempts: set[asyncio.Task[None]] = set()
         self._under_way = 0
-        self._leaving = Ongoing("sending by the proxy")
         self._headroom = Headroom(bounds.attempts // 2, self._pump)
         self._room = Room(bounds.queue, bounds.queue_bytes)
         self._stopping = False
         self._healths = Healths(
-            store=store, clock=clock, rand=rand, policy=health, changed=self._health_changed, disabled=self._was_disabled
+            store=store, clock=clock, rand=rand, policy=health, changed=self._health_changed, disabled=self._was_disabled,
+            forgot=directory.forget,
         )  # fmt: skip
         self._paces = Paces(store, clock, self._turn_came, self._no_turn)
         self._feeder = Feeder(
             self, store=store, directory=directory, healths=self._healths, clock=clock, bounds=bounds, room=self._room
         )  # fmt: skip
+        self._faults = Faults(clock, self._feeder.failed, self._feeder.rest)
         self._timers = Timers(clock, self._feeder.starve, self._feeder.feed)
+        self._lookout = Lookout(store, clock, self.wake, lambda endpoint: self._order.waits(self._lanes.get(endpoint)))
 
     # What others tell it
 
@@ -130,6 +131,7 @@ class Dispatcher:
     def endpoint_changed(self, endpoint: str) -> None:
         """Its URL, state or existence changed: what is queued here goes back, and is claimed again if it may be sent."""
         self._clear(self._lane(endpoint))
+        self._healths.look_again(endpoint)
         self.wake(endpoint, 0)
 
     def health_changed(self, application: str, endpoint: str) -> None:
@@ -151,9 +153,9 @@ class Dispatcher:
         taken = [(lane, job) for lane in self._lanes.values() for job in lane.queue if job.delivery.key.message == message]
         for lane, job in taken:
             lane.queue.remove(job)
-            self._drop(job)
+            self._room.leave(job.size)
             if job.probe:
-                self._healths.probe_not_made(lane.endpoint, self.owner)
+                self.wake(lane.endpoint, 0)
         for lane in {lane for lane, _ in taken if lane.ordered}:
             self._clear(lane)  # what is behind it waits for what becomes of it
         self._feeder.feed()
@@ -178,32 +180,18 @@ class Dispatcher:
         self.owner = owner
         for lane in self._lanes.values():
             for job in lane.queue:
-                self._drop(job)
+                self._room.leave(job.size)
             self._paces.drop(lane)
             lane.queue.clear()
         self._feeder.feed()
 
     async def look_again(self) -> None:
         """Read from the store which endpoints have unowned rows, and when they are due. At start, and as a backstop."""
-        after: str | None = ""
-        while after is not None:
-            page = await self._store.read(DueEndpoints(after=after, limit=LOOK))
-            for due in page.due:
-                self.wake(due.endpoint, due.due_at)
-            after = page.after
+        await self._lookout.look_at_all()
 
     async def look_on(self, after: str = "", late_ms: int = 0) -> str | None:
-        """Look at a page of endpoints `after` this one, whether they have rows that are due since `late_ms`; where to look on, None
-        at the end. Who looks keeps the place: not all look for the same.
-
-        That they have some which are not due yet is no news: a timer has them here, or with who settled them.
-        """
-        page = await self._store.read(DueEndpoints(after=after, limit=LOOK))
-        due_by = self._clock.now() - late_ms
-        for due in page.due:
-            if due.due_at <= due_by and not self._order.waits(self._lanes.get(due.endpoint)):
-                self.wake(due.endpoint, due.due_at)
-        return page.after
+        """As `Lookout`. Who looks keeps the place: not all look for the same."""
+        return await self._lookout.look_on(after, late_ms)
 
     def may_claim(self) -> bool:
         return self._is_leased() and not self._stopping
@@ -239,10 +227,10 @@ class Dispatcher:
     def depth(self, lane: Lane) -> int:
         return min(lane.depth, self._bounds.queue_per_endpoint)
 
-    def _clear(self, lane: Lane) -> None:
+    def _clear(self, lane: Lane, again_at: int = 0) -> None:
         """Give back what it has queued."""
         self._paces.drop(lane)
-        self._give_back(list(lane.queue))
+        self._give_back(list(lane.queue), again_at)
         lane.queue.clear()
 
     def _ready(self, lane: Lane) -> None:
@@ -274,27 +262,19 @@ class Dispatcher:
     async def _attempt(self, lane: Lane, job: Job) -> None:
         tried: Tried | None = None
         again_at = 0
+        probing = False
         began = asyncio.get_running_loop().time()
         try:
-            tried = await self._executor.attempt(job, self._is_leased)
-            lane.learn(asyncio.get_running_loop().time() - began, strained=tried is not None and tried.strained)
-            if self._leaving.failing and tried is not None:
-                self._leaving.succeeded()
-        except StoreUnavailable as error:
-            again_at = self._clock.now() + pause_ms(error)
-            self._feeder.failed(error)
-        except EgressUnavailable as error:
-            again_at = self._clock.now() + pause_ms(error)
-            self._leaving.failed(error)
-            self._feeder.rest()
-        except Busy as error:
-            again_at = self._clock.now() + error.retry_after * 1000
-        except HookwrightError as error:
-            again_at = self._clock.now() + pause_ms(error)
-            log.error("delivery %s goes back untried: %s", job.delivery.key, error)
+            if job.probe:
+                probing = await self._healths.begin_probe(lane.endpoint, self.owner)
+            if probing or not job.probe:
+                tried = await self._executor.attempt(job, self._may_send)
+            if tried is not None:
+                lane.learn(asyncio.get_running_loop().time() - began, strained=tried.strained)
+                if self._faults.no_way_out:
+                    self._faults.way_found()
         except Exception as error:
-            again_at = self._clock.now() + pause_ms(error)
-            log.exception("delivery %s goes back untried", job.delivery.key)
+            again_at = self._faults.again_at(job.delivery.key, error)
         finally:
             lane.in_flight -= 1
             self._under_way -= 1
@@ -304,22 +284,31 @@ class Dispatcher:
             if lane.ordered:
                 self._order.tried(lane, tried)
             if tried is not None:
-                self._drop(job)
+                self._room.leave(job.size)
                 self._settler.settle(tried.settlement, hurry=lane.ordered)
             else:
                 self._give_back([job], again_at)
-        self._learn(job, tried)
+                if probing:
+                    self._healths.probe_not_made(lane.endpoint, self.owner)
+        if tried is not None:
+            self._learn(job, tried, probing)
         self._after(lane)
 
-    def _learn(self, job: Job, tried: Tried | None) -> None:
+    def _may_send(self, job: Job, target: Target) -> bool:
+        """Asked right before sending."""
+        return self._is_leased() and self._healths.may_send(target, self.owner, late=job.late, probe=job.probe)
+
+    def _learn(self, job: Job, tried: Tried, probing: bool) -> None:
         """What the attempt says about its endpoint; nothing, where the fault was ours."""
-        if tried is not None and tried.sign is not None:
+        delivery, attempt = job.delivery, tried.settlement.attempt
+        if tried.sign is not None:
             self._healths.saw(
-                job.delivery.application, job.delivery.key.endpoint, tried.sign, tried.patience_until, self.owner, probe=job.probe,
-                retry=job.delivery.attempts > 0,
+                delivery.application, delivery.key.endpoint, tried.sign, tried.patience_until, self.owner, probe=probing,
+                retry=delivery.attempts > 0,
             )  # fmt: skip
-        elif job.probe:
-            self._healths.probe_not_made(job.delivery.key.endpoint, self.owner)
+        elif probing:  # while we are what fails, who waits for it to be asked must not spend attempts
+            failed = attempt is not None and attempt.state is State.FAIL
+            self._healths.probe_not_made(delivery.key.endpoint, self.owner, EGRESS_PAUSE_MS if failed else 0)
 
     def _after(self, lane: Lane) -> None:
         self._shed(lane)
@@ -329,7 +318,7 @@ class Dispatcher:
         elif lane.pace is not None and not lane.queue and not lane.claiming:
             self._paces.set(lane, ())
             self._healths.drained(lane.endpoint)
-        self._let_go(lane)
+        self.fed(lane)
         self._pump()
         self._feeder.feed()
 
@@ -354,15 +343,10 @@ class Dispatcher:
         self._order.settled(settlement, counts=False)
         self._settler.give_back([(settlement.key, settlement.fence, self._clock.now() + FAULT_PAUSE_MS)])
 
-    def _drop(self, job: Job) -> None:
-        self._room.leave(job.size)
-
     def _give_back(self, jobs: Sequence[Job], again_at: int = 0) -> None:
         """Make them claimable again, at once or from `again_at` (Unix ms) on: the row itself says so, to whoever looks."""
         for job in jobs:
-            self._drop(job)
-            if job.probe:
-                self._healths.probe_not_made(job.delivery.key.endpoint, self.owner)
+            self._room.leave(job.size)
         if jobs:
             self._settler.give_back([(job.delivery.key, job.delivery.fence, again_at) for job in jobs])
 
@@ -373,13 +357,11 @@ class Dispatcher:
         lane.set_ordered(target.endpoint.options.ordered, self._bounds.per_endpoint)
         self._paces.set(lane, turns_of(target, self._healths.rate(lane.endpoint)))
 
-    def claimed(self, lane: Lane, rows: ClaimedRows, *, probe: bool = False, refused: bool = False) -> None:
-        fit, back = part(
-            lane, rows.claimed, lambda one: not refused and (probe or not one.attempts or self._healths.may_retry(lane.endpoint))
-        )
+    def claimed(self, lane: Lane, rows: ClaimedRows, *, probe: bool) -> None:
+        fit, back = part(lane, rows.claimed, lambda one: probe or not one.attempts or self._healths.may_retry(lane.endpoint))
         for claimed in fit:
             self.admit(from_claim(claimed, probe=probe))
-        again_at = 0 if refused else self._clock.now() + RETRY_PAUSE_MS
+        again_at = self._clock.now() + RETRY_PAUSE_MS
         self._settler.give_back([(one.delivery.key, one.delivery.fence, again_at) for one in back])
         for damaged in rows.set_aside:
             log.error("delivery %s cannot be read and is set aside for an hour: %s", damaged.key, damaged.problem)
@@ -389,9 +371,6 @@ class Dispatcher:
             self._healths.drained(lane.endpoint)
 
     def fed(self, lane: Lane) -> None:
-        self._let_go(lane)
-
-    def _let_go(self, lane: Lane) -> None:
         if lane.idle and not lane.starving:
             self._paces.drop(lane)
             self._lanes.pop(lane.endpoint, None)
@@ -402,9 +381,12 @@ class Dispatcher:
         self._ready(lane)
         self._pump()
 
-    def _no_turn(self, lane: Lane, error: StoreUnavailable) -> None:
-        self._clear(lane)
-        self._feeder.failed(error)
+    def _no_turn(self, lane: Lane, error: Exception) -> None:
+        if isinstance(error, StoreUnavailable):
+            self._clear(lane)
+            self._feeder.failed(error)
+        else:
+            self._clear(lane, self._clock.now() + pause_ms(error))
 
     def _health_changed(self, endpoint: str) -> None:
         """More, or less, may be sent to it than before."""

@@ -63,7 +63,7 @@ class Executor:
         self._directory, self._sender, self._clock, self._minter = directory, sender, clock, minter
         self._admission, self._shaper, self._rand, self._policy = admission, shaper, rand, policy
 
-    async def attempt(self, job: Job, may_send: Callable[[], bool]) -> Tried | None:
+    async def attempt(self, job: Job, may_send: Callable[[Job, Target], bool]) -> Tried | None:
         """What to settle; None when the delivery is to be given back untried: its endpoint is disabled or deleted, or
         `may_send`, asked right before sending, says no.
 
@@ -77,7 +77,7 @@ class Executor:
             return None
         return await self._try(job, target, job.content, may_send)
 
-    async def _try(self, job: Job, target: Target, content: Content, may_send: Callable[[], bool]) -> Tried | None:
+    async def _try(self, job: Job, target: Target, content: Content, may_send: Callable[[Job, Target], bool]) -> Tried | None:
         started_at = sent_at = self._clock.now()
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -91,7 +91,7 @@ class Executor:
             sent_at = self._clock.now()
         else:
             outgoing = Outgoing(POST, target.endpoint.url, content, target.headers)
-        if not may_send():
+        if not may_send(job, target):
             return None
         if isinstance(outgoing, Unsent):
             return Tried(self._settle(job, target.endpoint, target.endpoint.url, retries, outgoing, started_at, loop.time() - began))

@@ -8,25 +8,16 @@ from typing import Protocol
 from hookwright.clock import Clock
 from hookwright.engine.bounds import Bounds
 from hookwright.engine.directory import Directory, Target
+from hookwright.engine.faults import pause_ms
 from hookwright.engine.healths import Healths
 from hookwright.engine.lanes import Lane
 from hookwright.engine.rest import Rest
 from hookwright.engine.room import Room
-from hookwright.errors import EgressUnavailable, HookwrightError, StoreUnavailable
+from hookwright.errors import HookwrightError, StoreUnavailable
 from hookwright.store import Store
 from hookwright.store.deliveries import ClaimDue, ClaimedRows
 
 log = logging.getLogger(__name__)
-STORE_PAUSE_MS = 5_000
-EGRESS_PAUSE_MS = 15_000
-FAULT_PAUSE_MS = 60_000
-
-
-def pause_ms(error: Exception) -> int:
-    """How long to leave an endpoint alone after a fault of ours, which never counts as an attempt of the customer's."""
-    if isinstance(error, EgressUnavailable):
-        return EGRESS_PAUSE_MS
-    return STORE_PAUSE_MS if isinstance(error, StoreUnavailable) else FAULT_PAUSE_MS
 
 
 class Fed(Protocol):
@@ -43,8 +34,8 @@ class Fed(Protocol):
     def prepare(self, lane: Lane, target: Target) -> None:
         """It is to be fed for this endpoint, as it is now."""
 
-    def claimed(self, lane: Lane, rows: ClaimedRows, *, probe: bool = False, refused: bool = False) -> None:
-        """This was committed. `probe`: for the one attempt that this node may make; `refused`: nothing of it may be sent now."""
+    def claimed(self, lane: Lane, rows: ClaimedRows, *, probe: bool) -> None:
+        """This was committed. `probe`: of it one may show how the endpoint is, if this node gets to."""
 
     def wake(self, endpoint: str, due_at: int) -> None:
         """Look at it again then (Unix ms)."""
@@ -111,10 +102,10 @@ class Feeder:
                 wanted = min(self._bounds.claim, max(1, self._fed.depth(lane) - len(lane.queue)))
                 allowance = self._healths.allow(lane.endpoint, wanted)
                 again_at = allowance.again_at
-                if allowance.probe:
-                    await self._claim_probe(lane)
-                elif allowance.count:
-                    await self._store.write(self._due(lane, allowance.count), on_commit=lambda rows: self._fed.claimed(lane, rows))
+                if allowance.count and not (allowance.probe and lane.queue):  # what is queued is the one to be tried
+                    await self._store.write(
+                        self._due(lane, allowance.count), on_commit=lambda rows: self._fed.claimed(lane, rows, probe=allowance.probe)
+                    )  # fmt: skip
                 self._rest.not_needed()
         except StoreUnavailable as error:
             again_at = self._clock.now() + pause_ms(error)
@@ -134,15 +125,6 @@ class Feeder:
             self.starve(lane)
         self._fed.fed(lane)
         self.feed()
-
-    async def _claim_probe(self, lane: Lane) -> None:
-        """One delivery that shows how the endpoint is, if there is one; it goes back as it was if the attempt is another node's."""
-        rows = await self._store.write(self._due(lane, 1))
-        mine = False
-        try:
-            mine = bool(rows.claimed) and await self._healths.begin_probe(lane.endpoint, self._fed.owner)
-        finally:
-            self._fed.claimed(lane, rows, probe=mine, refused=not mine)
 
     def _due(self, lane: Lane, limit: int) -> ClaimDue:
         return ClaimDue(

@@ -15,7 +15,8 @@ import msgspec
 from hookwright.clock import Clock
 from hookwright.domain import health as rules
 from hookwright.domain.endpoints import DisabledReason
-from hookwright.domain.health import FIRST_PAUSE, RAMP_MS, Health, Phase, Sign, Spread
+from hookwright.domain.health import FIRST_PAUSE, MINUTE, RAMP_MS, Health, Phase, Sign, Spread
+from hookwright.domain.hearsay import believed, onto
 from hookwright.domain.sightings import Sightings
 from hookwright.engine.directory import Target
 from hookwright.engine.ongoing import Ongoing
@@ -24,12 +25,22 @@ from hookwright.store import Store
 from hookwright.store.health import FindHealth, SaveHealth
 
 DAY_MS = 86_400_000
-MOST = 20_000
-"""Endpoints that are remembered; what was kept of one that is forgotten is read again."""
+MOST = 100_000
+"""Endpoints that are remembered, at under a kilobyte each; what was kept of one that is forgotten is read again."""
 COUNT_MS = 60_000
 """How often it is kept that an endpoint goes on failing: a clock of days loses nothing by it."""
 PROBE_SLACK_MS = 5_000
 AGAIN_SECONDS = 1.0
+CLOSE_SECONDS = 1.0
+SURE_SECONDS = 3600.0
+"""Nobody is disabled, or warned of it, by a process that has not seen it fail for so long: it may have been stopped for days itself, or
+its clock was set.
+"""
+PATIENT_MS, DOUBLING_MS = 60 * MINUTE, 10 * MINUTE
+"""Who has been recovering for so long gets twice as much from then on, and again each time so much later: where more comes than may be
+sent, a backlog would never be gone."""
+QUICK = 10_000.0
+"""Messages a second that are as good as no limit."""
 WELL = Health()
 
 
@@ -55,11 +66,12 @@ class Allowance(msgspec.Struct, frozen=True):
 class Patient:
     """An endpoint that failed lately, or whose health is not plain. `kept`: what the store has, `health`: what is to be there."""
 
-    __slots__ = ("application", "endpoint", "health", "keeping", "kept", "lock", "saved_at", "sightings")
+    __slots__ = ("application", "endpoint", "health", "keeping", "kept", "known_from", "lock", "saved_at", "sightings")
 
-    def __init__(self, application: str, endpoint: str, health: Health) -> None:
+    def __init__(self, application: str, endpoint: str, kept: Health, health: Health) -> None:
         self.application, self.endpoint = application, endpoint
-        self.health = self.kept = health
+        self.kept, self.health = kept, health
+        self.known_from = asyncio.get_running_loop().time()
         self.sightings = Sightings()
         self.saved_at = 0
         self.lock = asyncio.Lock()
@@ -69,13 +81,14 @@ class Patient:
 class Healths:
     def __init__(
         self, *, store: Store, clock: Clock, rand: Callable[[], float], policy: HealthPolicy, changed: Callable[[str], None],
-        disabled: Callable[[str, str], None],
+        disabled: Callable[[str, str], None], forgot: Callable[[str], None],
     ) -> None:  # fmt: skip
         """`changed` is told an endpoint to which more, or less, may be sent than before; `disabled` an application and its endpoint
-        that was disabled.
+        that was disabled; `forgot` the application of one that is not remembered any more, and is to be loaded again.
         """
         self._store, self._clock, self._rand, self._policy = store, clock, rand, policy
-        self._changed, self._disabled = changed, disabled
+        self._changed, self._disabled, self._forgot = changed, disabled, forgot
+        self._longest_probe = policy.probe_ms + PROBE_SLACK_MS
         self._patients: OrderedDict[str, Patient] = OrderedDict()
         self._saving = Ongoing("keeping how endpoints are", again=AGAIN_SECONDS)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -85,14 +98,30 @@ class Healths:
     def is_open(self, endpoint: str) -> bool:
         """Whether a fresh message may go there at once, as far as is known."""
         patient = self._patients.get(endpoint)
-        return patient is None or (
-            patient.health.phase is Phase.CLOSED and not patient.health.ramp_from and patient.health.not_before <= self._clock.now()
-        )
+        return patient is None or (not patient.health.ramp_from and self._may_send(patient))
+
+    def _may_send(self, patient: Patient) -> bool:
+        return patient.health.phase is Phase.CLOSED and patient.health.not_before <= self._clock.now()
+
+    def may_send(self, target: Target, node: int, *, late: bool, probe: bool) -> bool:
+        """Asked right before an attempt: since it was claimed, or inserted, it may have been found out how the endpoint is."""
+        if target.health is not WELL:
+            self.heed(target)
+        patient = self._patients.get(target.endpoint.id)
+        if patient is None:
+            return True
+        if probe:
+            return patient.health.phase is Phase.HALF_OPEN and patient.health.prober == node
+        return self._may_send(patient) and (late or not patient.health.ramp_from)
 
     def free_at(self, endpoint: str) -> int:
         """Nothing may be sent there before (Unix ms), as far as is known."""
         patient = self._patients.get(endpoint)
-        return 0 if patient is None else rules.free_at(patient.health)
+        return 0 if patient is None else self._free_at(patient)
+
+    def _free_at(self, patient: Patient) -> int:
+        patient.health = self._believed(patient.health)  # the clock may have been set since
+        return rules.free_at(patient.health)
 
     def heed(self, target: Target) -> None:
         """It was loaded: what was kept of it then counts where nothing newer is known, and counts once: a target stays in memory for
@@ -106,7 +135,7 @@ class Healths:
             if loaded.version > patient.kept.version and not patient.lock.locked():
                 self._adopt(patient, loaded)
         elif not loaded.plain:
-            self._admit(Patient(target.endpoint.application, target.endpoint.id, loaded))
+            self._admit(target.endpoint.application, target.endpoint.id, loaded)
 
     def allow(self, endpoint: str, wanted: int) -> Allowance:
         """How many of `wanted` deliveries may be claimed for it."""
@@ -116,33 +145,42 @@ class Healths:
         now = self._clock.now()
         if patient.health.phase is Phase.CLOSED:
             return Allowance(wanted) if now >= patient.health.not_before else Allowance(0, patient.health.not_before)
-        free_at = rules.free_at(patient.health)
+        free_at = self._free_at(patient)
         return Allowance(1, probe=True) if now >= free_at else Allowance(0, free_at)
 
     async def begin_probe(self, endpoint: str, node: int) -> bool:
-        """Whether the node may make the one attempt, for which it has a delivery. Raises StoreUnavailable."""
-        patient, now = self._patients.get(endpoint), self._clock.now()
+        """Whether the node may make the one attempt, and makes it now. Raises StoreUnavailable."""
+        patient = self._patients.get(endpoint)
         if patient is None:
             return False
-        probe = rules.begin_probe(patient.health, node, now, now + self._policy.probe_ms + PROBE_SLACK_MS)
-        if probe is None:
-            return False
-        before, patient.health = patient.health, probe
-        try:
-            await self._save(patient)
-        except StoreUnavailable:
-            patient.health = before
-            raise
-        return patient.health.phase is Phase.HALF_OPEN and patient.health.prober == node
+        async with patient.lock:
+            now = self._clock.now()
+            probe = rules.begin_probe(patient.health, node, now, now + self._longest_probe)
+            if probe is None:
+                return False
+            before, patient.health = patient.health, probe
+            theirs: Health | None = probe
+            try:
+                theirs = await self._write(patient, probe, now)
+            finally:
+                if theirs is not None:
+                    patient.health = onto(before, probe, patient.health)
+            if theirs is not None:
+                self._adopt(patient, theirs)
+        return theirs is None
 
     def rate(self, endpoint: str) -> float | None:
         """Messages a second that it gets at most because it recovers: few at first, then as many as a backlog may be sent with."""
         patient = self._patients.get(endpoint)
         if patient is None or patient.health.phase is not Phase.CLOSED or not patient.health.ramp_from:
             return None
-        since = self._clock.now() - patient.health.ramp_from
-        ramp = 2.0 ** (since // 1000) if patient.health.trips and since < RAMP_MS else self._policy.recovery_rate
-        return min(ramp, self._policy.recovery_rate)
+        since = max(0, self._clock.now() - patient.health.ramp_from)
+        if patient.health.trips and since < RAMP_MS:
+            return min(2.0 ** (since // 1000), self._policy.recovery_rate)
+        if since < PATIENT_MS:
+            return self._policy.recovery_rate
+        rate = self._policy.recovery_rate * 2.0 ** min(1 + (since - PATIENT_MS) // DOUBLING_MS, 20)
+        return rate if rate < QUICK else None
 
     def may_retry(self, endpoint: str) -> bool:
         """Whether another retry fits into what its successes allow; first tries are never asked for."""
@@ -157,7 +195,9 @@ class Healths:
         if patient is None:
             if sign is Sign.WELL:
                 return
-            patient = self._admit(Patient(application, endpoint, Health()))
+            patient = self._admit(application, endpoint, WELL)
+        else:
+            self._patients.move_to_end(endpoint)
         now = self._clock.now()
         patient.sightings.add(sign, now, retry=retry)
         if probe:
@@ -170,12 +210,13 @@ class Healths:
         if sign is Sign.WELL and health.plain and now - patient.sightings.seen_at > rules.SEEN_MS and not patient.keeping:
             self._patients.pop(endpoint, None)
 
-    def probe_not_made(self, endpoint: str, node: int) -> None:
-        """There was nothing to send, or it went back untried: another may have the attempt."""
+    def probe_not_made(self, endpoint: str, node: int, pause_ms: int = 0) -> None:
+        """The one attempt that it began came to nothing that says how the endpoint is: another may have it, after a pause."""
         patient = self._patients.get(endpoint)
         if patient is not None:
             now = self._clock.now()
-            self._set(patient, rules.end_probe(patient.health, node, None, now, self._spread()), now)
+            health = rules.end_probe(patient.health, node, None, now, self._spread())
+            self._set(patient, rules.wait_until(health, now + pause_ms) if pause_ms else health, now)
 
     def drained(self, endpoint: str) -> None:
         """It has nothing left that is due."""
@@ -187,8 +228,16 @@ class Healths:
         """Another process may have changed it."""
         self._begin(self._look(application, endpoint))
 
+    def look_again(self, endpoint: str) -> None:
+        """A person may have changed it: enabled it, or given it another URL."""
+        patient = self._patients.get(endpoint)
+        if patient is not None:
+            self.look(patient.application, endpoint)
+
     async def close(self) -> None:
-        """What is not kept by now is found out again."""
+        """What is not kept within a moment is found out again."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=CLOSE_SECONDS)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -203,30 +252,42 @@ class Healths:
     def _spread(self) -> Spread:
         return Spread(self._rand(), self._policy.pause_ms)
 
-    def _admit(self, patient: Patient) -> Patient:
-        self._patients[patient.endpoint] = patient
+    def _admit(self, application: str, endpoint: str, kept: Health) -> Patient:
+        patient = self._patients[endpoint] = Patient(application, endpoint, kept, self._believed(kept))
         if len(self._patients) > MOST:
-            self._patients.popitem(last=False)
+            _, oldest = self._patients.popitem(last=False)
+            self._forgot(oldest.application)
         return patient
+
+    def _believed(self, kept: Health) -> Health:
+        return believed(kept, self._clock.now(), self._policy.pause_ms, self._longest_probe)
 
     def _set(self, patient: Patient, health: Health, now: int) -> None:
         before, patient.health = patient.health, health
         if before.phase is not health.phase:
             patient.sightings.clear()
-        if not patient.keeping and self._is_worth_keeping(patient, now):
-            patient.keeping = True
-            self._begin(self._keep(patient))
+        self._keep_soon(patient, now)
         if _sends(before) != _sends(health):
             self._changed(patient.endpoint)
 
+    def _keep_soon(self, patient: Patient, now: int) -> None:
+        if not patient.keeping and self._is_worth_keeping(patient, now):
+            patient.keeping = True
+            self._begin(self._keep(patient))
+
     def _is_worth_keeping(self, patient: Patient, now: int) -> bool:
         kept, health = patient.kept, patient.health
-        if _sends(kept) != _sends(health) or rules.clock(health, now, self._policy.disable_after_ms) > health.warned:
+        if _sends(kept) != _sends(health) or self._percent(patient, now) > health.warned:
             return True
         if health.failing_since is None or kept.failing_since is None:
             long = health.failing_since is not None and now - health.failing_since >= COUNT_MS
             return kept.failing_since is not None or long
         return now - patient.saved_at >= COUNT_MS
+
+    def _percent(self, patient: Patient, now: int) -> int:
+        """Of the time after which it is disabled, as far as that is told of."""
+        sure = asyncio.get_running_loop().time() - patient.known_from >= SURE_SECONDS
+        return rules.clock(patient.health, now, self._policy.disable_after_ms) if sure else 0
 
     async def _keep(self, patient: Patient) -> None:
         try:
@@ -240,20 +301,26 @@ class Healths:
         """Raises StoreUnavailable."""
         async with patient.lock:
             now = self._clock.now()
-            share = rules.clock(patient.health, now, self._policy.disable_after_ms)
-            if share > patient.health.warned:
-                patient.health = msgspec.structs.replace(patient.health, warned=share)
-            asked = msgspec.structs.replace(patient.health, version=patient.kept.version)
-            disable: DisabledReason | None = "failing" if share >= 100 else None
-            command = SaveHealth(application=patient.application, endpoint=patient.endpoint, health=asked, disable=disable, now=now)
-            kept = await self._store.write(command)
+            percent = self._percent(patient, now)
+            if percent > patient.health.warned:
+                patient.health = msgspec.structs.replace(patient.health, warned=percent)
+            disable: DisabledReason | None = "failing" if percent >= 100 else None
+            theirs = await self._write(patient, patient.health, now, disable)
+            if theirs is not None:
+                self._adopt(patient, theirs)
+        if theirs is None and disable is not None:
+            self._disabled(patient.application, patient.endpoint)
+
+    async def _write(self, patient: Patient, health: Health, now: int, disable: DisabledReason | None = None) -> Health | None:
+        """Keep it: None, or what somebody else kept first. Raises StoreUnavailable."""
+        asked = msgspec.structs.replace(health, version=patient.kept.version)
+        command = SaveHealth(application=patient.application, endpoint=patient.endpoint, health=asked, disable=disable, now=now)
+        kept = await self._store.write(command)
         patient.saved_at = now
         if msgspec.structs.replace(kept, version=0) != msgspec.structs.replace(asked, version=0):
-            self._adopt(patient, kept)  # somebody else's came first
-            return
+            return kept
         patient.kept = kept
-        if disable is not None:
-            self._disabled(patient.application, patient.endpoint)
+        return None
 
     async def _look(self, application: str, endpoint: str) -> None:
         known = self._patients.get(endpoint)
@@ -266,17 +333,20 @@ class Healths:
         if patient is not known or kept.version == version:
             return
         if patient is None:
-            self._admit(Patient(application, endpoint, kept))
+            self._admit(application, endpoint, kept)
             self._changed(endpoint)
         elif patient.kept.version == version and not patient.lock.locked():  # else what was read is older than what is known by now
             self._adopt(patient, kept)
 
-    def _adopt(self, patient: Patient, kept: Health) -> None:
-        """What the store has counts."""
-        before, patient.kept, patient.health = patient.health, kept, kept
-        if before.phase is not kept.phase:
+    def _adopt(self, patient: Patient, theirs: Health) -> None:
+        """What the store has counts, and on top of it what was found out here since the last time that the two were the same."""
+        before, base = patient.health, patient.kept
+        gone = theirs.version == base.version  # nobody was quicker, and yet nothing is kept: there is no such endpoint any more
+        patient.kept, patient.health = theirs, theirs if gone else onto(self._believed(theirs), base, before)
+        if before.phase is not patient.health.phase:
             patient.sightings.clear()
-        if _sends(before) != _sends(kept):
+        self._keep_soon(patient, self._clock.now())
+        if _sends(before) != _sends(patient.health):
             self._changed(patient.endpoint)
 
 

@@ -14,7 +14,6 @@ from hookwright.clock import Clock
 from hookwright.engine.directory import Target
 from hookwright.engine.lanes import Lane
 from hookwright.engine.ongoing import Ongoing
-from hookwright.errors import StoreUnavailable
 from hookwright.store import Store
 from hookwright.store.health import TakeTurns, Turn
 
@@ -55,7 +54,7 @@ class Pace:
 class Paces:
     """`ready` is called with a lane whose turn has come, `failed` with one for which the store gave none."""
 
-    def __init__(self, store: Store, clock: Clock, ready: Callable[[Lane], None], failed: Callable[[Lane, StoreUnavailable], None]) -> None:
+    def __init__(self, store: Store, clock: Clock, ready: Callable[[Lane], None], failed: Callable[[Lane, Exception], None]) -> None:
         self._store, self._clock, self._ready, self._failed = store, clock, ready, failed
         self._tasks: set[asyncio.Task[None]] = set()
         self._asking = Ongoing("asking when endpoints with a rate may be sent to")
@@ -121,13 +120,13 @@ class Paces:
         began = asyncio.get_running_loop().time()
         try:
             firsts = await self._store.write(TakeTurns(turns=pace.turns, count=count, now=now))
-        except StoreUnavailable as error:
+        except Exception as error:  # whatever it is: nobody is to wait for a turn that never comes
             self._asking.failed(error)
-            pace.taking = None
             self._failed(lane, error)
             return
+        finally:
+            pace.taking = None
         self._asking.succeeded()
-        pace.taking = None
         for n in range(min(count, len(lane.queue) - len(pace.times))):
             at = max(first + n * turn.every for first, turn in zip(firsts, pace.turns, strict=True))
             pace.times.append(began + (at - now) / SECOND_US)

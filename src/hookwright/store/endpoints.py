@@ -20,6 +20,7 @@ class UpdateEndpoint(Command[Endpoint], frozen=True, kw_only=True):
 
     `expected` is what the new value was computed from: if it is not there any more the answer is Conflict
     (`CHANGED`), and the caller computes again. So a change never undoes another (a 410's disabling, say).
+    With another URL its health begins anew.
     """
 
     endpoint: Endpoint

@@ -27,7 +27,7 @@ from hookwright.store.endpoints import (
 from hookwright.stores.sql import positions
 from hookwright.stores.sql.db import Db, UniqueViolated, as_list
 from hookwright.stores.sql.decoding import decoded, name_set, texts
-from hookwright.stores.sql.health import begin_recovery, find_health
+from hookwright.stores.sql.health import begin_anew, begin_recovery, find_health
 from hookwright.stores.sql.keysets import each, gather, keyset
 from hookwright.stores.sql.registry import load_sql, reads, writes
 from hookwright.stores.sql.transformations import drop_transformation, find_transformation
@@ -71,6 +71,8 @@ async def update(db: Db, command: UpdateEndpoint) -> Endpoint:
     await _write_unique(db, SQL.update, _values(endpoint))
     if current.endpoint.disabled_reason is not None and endpoint.disabled_reason is None:
         await begin_recovery(db, endpoint, was=current.endpoint.disabled_reason, now=endpoint.updated_at)
+    elif endpoint.url != current.endpoint.url:
+        await begin_anew(db, endpoint, endpoint.updated_at)
     if endpoint.options.ordered is not current.endpoint.options.ordered:
         await (positions.begin if endpoint.options.ordered else positions.end)(db, endpoint.id)
     return endpoint

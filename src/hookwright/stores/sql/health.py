@@ -36,6 +36,14 @@ async def begin_recovery(db: Db, endpoint: Endpoint, *, was: DisabledReason, now
     await _keep(db, endpoint.application, endpoint.id, health, now)
 
 
+async def begin_anew(db: Db, endpoint: Endpoint, now: int) -> None:
+    """It has another URL: what was found out about the one before is over, and if it was bad, this one is asked first how it is."""
+    health = await find_health(db, endpoint.id)
+    if health.version:
+        asked_first = health.phase is not Phase.CLOSED
+        await _keep(db, endpoint.application, endpoint.id, enabled(health, now, was_sick=asked_first), now)
+
+
 async def _keep(db: Db, application: str, endpoint: str, health: Health, now: int) -> Health:
     # A row that was removed and made again is never of a version that somebody knew before.
     kept = msgspec.structs.replace(health, version=max(health.version + 1, now))

@@ -24,8 +24,9 @@ delete from endpoint_health where endpoint = :endpoint
 update endpoints set disabled_reason = :reason, updated_at = :now
 where application = :application and id = :endpoint and disabled_reason is null
 
--- name: take_turns -- answers where the turns that follow begin
+-- name: take_turns -- answers where the turns that follow begin; what is hours ahead was written by a clock that was
 insert into rates (item, next_at) values (:item, cast(:now as bigint) + cast(:length as bigint))
 on conflict (item) do update set
-  next_at = case when rates.next_at > cast(:now as bigint) then rates.next_at else cast(:now as bigint) end + cast(:length as bigint)
+  next_at = case when rates.next_at between cast(:now as bigint) and cast(:now as bigint) + 3600000000 then rates.next_at
+            else cast(:now as bigint) end + cast(:length as bigint)
 returning next_at
