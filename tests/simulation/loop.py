@@ -15,11 +15,11 @@ START = 1_750_000_000_000
 
 
 class Owner:
-    """Whoever can be killed."""
+    """Whoever can be killed. `tasks` in the order in which they began: a set has another each time, and so would the story."""
 
     def __init__(self) -> None:
         self.dead = False
-        self.tasks: set[asyncio.Task[Any]] = set()
+        self.tasks: dict[asyncio.Task[Any], None] = {}
         self.context = Context()
         self.context.run(OWNER.set, self)
 
@@ -77,8 +77,9 @@ def _owned_task(loop: asyncio.AbstractEventLoop, work: Any, context: Context | N
     task: asyncio.Task[Any] = asyncio.Task(work, loop=loop, context=context)
     owner = context.get(OWNER) if context is not None else OWNER.get()
     if owner is not None:
-        owner.tasks.add(task)
-        task.add_done_callback(owner.tasks.discard)
+        owner.tasks[task] = None
+        tasks = owner.tasks
+        task.add_done_callback(lambda done: tasks.pop(done, None))
         if owner.dead:
             task.cancel()
     return task
