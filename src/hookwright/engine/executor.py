@@ -101,7 +101,7 @@ class Executor:
         if target.entry is None or outgoing.elsewhere:
             result = await self._sender.send(request)
         else:
-            result = await self._admission.send(target.endpoint.id, target.entry, request, may_send)
+            result = await self._admission.send(target.endpoint.id, target.entry, request, lambda: may_send(job, target))
             if result is UNLEASED:
                 return None
         settlement = self._settle(job, target.endpoint, outgoing.url, retries, result, started_at, loop.time() - began)
