@@ -20,6 +20,7 @@ from hookwright.domain.messages import Content
 from hookwright.engine.ingest import NewMessage
 from hookwright.engine.services import Services
 from hookwright.runtime.engine import Chance, EngineOptions, run_engine
+from hookwright.sandbox import Sandbox
 from hookwright.sender import Failure, Request, Response
 from hookwright.store import Command, Once, Query
 from hookwright.store.applications import CreateApplication, FindApplication, UpdateApplication
@@ -115,8 +116,8 @@ class Node(msgspec.Struct):
 
 
 class Engines:
-    def __init__(self, loop: VirtualLoop, path: Path, options: EngineOptions) -> None:
-        self._loop, self._options = loop, options
+    def __init__(self, loop: VirtualLoop, path: Path, options: EngineOptions, sandbox: Sandbox | None) -> None:
+        self._loop, self._options, self._sandbox = loop, options, sandbox
         self._rand = random.Random(1)
         self.clock = VirtualClock(loop)
         self.receivers = Receivers()
@@ -128,7 +129,7 @@ class Engines:
         store, stack = NodeStore(self.store, self._tell_health), AsyncExitStack()
         vault = Vault({"k1": bytes(32)}, "k1", self._rand.randbytes)
         chance = Chance(self.clock, self._rand.randbytes, self._rand.random)
-        engine = run_engine(store, Outlet(self.receivers, len(self.nodes)), vault, self._options, chance)
+        engine = run_engine(store, Outlet(self.receivers, len(self.nodes)), vault, self._options, chance, sandbox=self._sandbox)
         node = Node(await stack.enter_async_context(engine), store, stack)
         self.nodes.append(node)
         return node
@@ -227,12 +228,14 @@ def most_within(times: Sequence[float], seconds: float = ALMOST_A_SECOND) -> int
     return most
 
 
-def play(story: Callable[[Engines], Awaitable[None]], *, nodes: int = 1, options: EngineOptions | None = None) -> None:
+def play(
+    story: Callable[[Engines], Awaitable[None]], *, nodes: int = 1, options: EngineOptions | None = None, sandbox: Sandbox | None = None
+) -> None:
     """A story with so many engines; all of it in virtual time."""
     loop = VirtualLoop()
 
     async def run(path: Path) -> None:
-        engines = Engines(loop, path, options or EngineOptions(grace=1.0))
+        engines = Engines(loop, path, options or EngineOptions(grace=1.0), sandbox)
         try:
             for _ in range(nodes):
                 await engines.start()
