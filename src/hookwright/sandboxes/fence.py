@@ -9,12 +9,12 @@ let it be, the limits alone hold.
 """
 
 import contextlib
-import ctypes
 import os
 import platform
 import signal
 import struct
 import sys
+from array import array
 from pathlib import Path
 from typing import Any
 
@@ -78,19 +78,18 @@ class Fence:
             os.setuid(NOBODY)
         self._control(PR_SET_NO_NEW_PRIVS, 1)
         wide = sys.maxsize > 2**32  # the numbers are those of programs of 64 bits
-        self._steps = ctypes.create_string_buffer((program(platform.machine()) if wide else None) or b"")
-        count = (len(self._steps) - 1) // STEP
-        self._rules = ctypes.create_string_buffer(struct.pack("HP", count, ctypes.addressof(self._steps)))  # struct sock_fprog
+        self._steps = array("B", (program(platform.machine()) if wide else None) or b"")
+        self._rules = array("B", struct.pack("HP", len(self._steps) // STEP, self._steps.buffer_info()[0]))  # struct sock_fprog
 
     def shut(self) -> None:
         """Its parent's end is its own, and of the system it can call nothing but what is in the table."""
         self._control(PR_SET_PDEATHSIG, signal.SIGKILL)
-        self._control(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.addressof(self._rules))
+        self._control(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, self._rules.buffer_info()[0])
 
     def _control(self, what: int, *given: int) -> None:
         """prctl(2). A system that does not know it, or does not let it be, refuses: the limits hold without it."""
         if self._libc is not None:
-            self._libc.prctl(what, *(ctypes.c_ulong(word) for word in (*given, 0, 0, 0)[:4]))
+            self._libc.prctl(what, *(*given, 0, 0, 0)[:4])
 
 
 def _first_to_go() -> None:
@@ -100,5 +99,14 @@ def _first_to_go() -> None:
 
 
 def _libc() -> Any:
-    """None where this is not Linux."""
-    return ctypes.CDLL(None) if sys.platform == "linux" else None
+    """None where this is not Linux, or where Python is not let at it: some systems allow no memory that is both written and run."""
+    if sys.platform != "linux":
+        return None
+    try:
+        import ctypes
+
+        libc = ctypes.CDLL(None)
+    except (ImportError, MemoryError, OSError):
+        return None
+    libc.prctl.argtypes = [ctypes.c_int, *[ctypes.c_ulong] * 4]
+    return libc
