@@ -1,7 +1,6 @@
 """What the journeys share: a tenant, receivers' scripts, and reading the wire."""
 
 import json
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -39,14 +38,6 @@ def answering(*statuses: int) -> Callable[[Received], web.Response]:
     """These statuses in turn; the last one from then on."""
     left = list(statuses)
     return lambda _: web.Response(status=left.pop(0) if len(left) > 1 else left[0], text="said the receiver")
-
-
-def eventually(probe: Callable[[], bool], seconds: float = 30.0) -> None:
-    """Ask until it is so; fail if it never is."""
-    deadline = time.monotonic() + seconds
-    while not probe():
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.02)
 
 
 def settled(client: Svix, endpoint_id: str) -> bool:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from svix.api import Svix
 
-from tests.e2e.journeys import Tenant, eventually
+from tests.e2e.journeys import Tenant
 from tests.harness import Receiver
+from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = re.compile(r"```sh\n(.*?)```\n```json\n(.*?)```\n", re.DOTALL)

@@ -18,8 +18,9 @@ from svix.api import (
 from svix.exceptions import HttpError
 from svix.models import AppPortalCapability
 
-from tests.e2e.journeys import APP, Tenant, endpoint, eventually, send
+from tests.e2e.journeys import APP, Tenant, endpoint, send
 from tests.harness import Receiver, Server, org_token
+from tests.waiting import eventually
 
 
 def status_of(call: Any) -> int:

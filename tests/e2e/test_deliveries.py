@@ -15,8 +15,9 @@ from svix.api import (
 )
 from svix.models import MessageAttemptOut, MessageAttemptTriggerType, MessageStatus, StatusCodeClass
 
-from tests.e2e.journeys import APP, answering, endpoint, eventually, send, settled, verify
+from tests.e2e.journeys import APP, answering, endpoint, send, settled, verify
 from tests.harness import Receiver
+from tests.waiting import eventually
 
 
 def test_a_failing_receiver_is_tried_again_until_it_succeeds(client: Svix, receiver: Receiver) -> None:

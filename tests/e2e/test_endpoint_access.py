@@ -11,8 +11,9 @@ from aiohttp import web
 from svix.api import Svix
 
 from tests.certificates import Authority, server_context
-from tests.e2e.journeys import APP, Tenant, endpoint, eventually, send, verify
+from tests.e2e.journeys import APP, Tenant, endpoint, send, verify
 from tests.harness import Received, Receiver
+from tests.waiting import eventually
 
 SERVERS, CLIENTS = Authority("servers"), Authority("clients")
 

@@ -18,8 +18,9 @@ from svix.api import (
 from svix.exceptions import HttpError, HTTPValidationError
 from svix.models import EndpointUpsertIn
 
-from tests.e2e.journeys import APP, endpoint, eventually, send, settled, verify
+from tests.e2e.journeys import APP, endpoint, send, settled, verify
 from tests.harness import Received, Receiver
+from tests.waiting import eventually
 
 
 def test_an_endpoint_is_made_read_changed_and_deleted(client: Svix, receiver: Receiver) -> None:

@@ -18,8 +18,9 @@ from svix.api import (
 )
 from svix.exceptions import HttpError, HTTPValidationError
 
-from tests.e2e.journeys import APP, Tenant, endpoint, eventually, passing_on, send
+from tests.e2e.journeys import APP, Tenant, endpoint, passing_on, send
 from tests.harness import Receiver
+from tests.waiting import eventually
 
 
 def test_a_message_is_found_by_its_id_and_by_its_event_id(client: Svix) -> None:

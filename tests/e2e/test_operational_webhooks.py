@@ -19,8 +19,9 @@ from svix.models import (
     Ordering,
 )
 
-from tests.e2e.journeys import APP, Tenant, answering, endpoint, eventually, send, verify
+from tests.e2e.journeys import APP, Tenant, answering, endpoint, send, verify
 from tests.harness import Received, Receiver, Server, ServerProcess, free_port, org_token, running_server
+from tests.waiting import eventually
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,9 @@ import msgspec
 from svix.api import EventTypeIn, MessageIn, Svix, SvixAsync, SvixOptions
 from svix.api.message import message_in_raw
 
-from tests.e2e.journeys import APP, Tenant, endpoint, eventually, member, passing_on, sent_by, settled, verify
+from tests.e2e.journeys import APP, Tenant, endpoint, member, passing_on, sent_by, settled, verify
 from tests.harness import Receiver
+from tests.waiting import eventually
 
 MESSAGES, RAW = 1000, 60
 AT_ONCE = 16

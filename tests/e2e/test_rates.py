@@ -2,8 +2,9 @@
 
 from svix.api import ApplicationPatch, EndpointPatch, MessageAttemptListByEndpointOptions, Svix
 
-from tests.e2e.journeys import APP, endpoint, eventually, send
+from tests.e2e.journeys import APP, endpoint, send
 from tests.harness import Receiver
+from tests.waiting import eventually
 
 COUNT = 11
 

@@ -17,8 +17,9 @@ from svix.api import (
 from svix.exceptions import HttpError
 from svix.models import BackgroundTaskOut, BackgroundTaskStatus, BackgroundTaskType, StatusCodeClass
 
-from tests.e2e.journeys import APP, Tenant, answering, endpoint, eventually, send
+from tests.e2e.journeys import APP, Tenant, answering, endpoint, send
 from tests.harness import Receiver, org_token
+from tests.waiting import eventually
 
 
 def since() -> datetime:

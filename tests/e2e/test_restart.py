@@ -4,8 +4,9 @@ from pathlib import Path
 
 from svix.api import ApplicationIn, EndpointPatch, EventTypeIn, MessageGetOptions, Svix, SvixOptions
 
-from tests.e2e.journeys import APP, answering, endpoint, eventually, send, verify
+from tests.e2e.journeys import APP, answering, endpoint, send, verify
 from tests.harness import Receiver, org_token, running_server
+from tests.waiting import eventually
 
 
 def connect(url: str) -> Svix:

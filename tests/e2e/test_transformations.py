@@ -14,8 +14,9 @@ from svix.api import (
 from svix.exceptions import HttpError
 from svix.models import AppPortalCapability, EndpointTransformationPatch, MessageStatus
 
-from tests.e2e.journeys import APP, Tenant, answering, endpoint, eventually, send, settled, verify
+from tests.e2e.journeys import APP, Tenant, answering, endpoint, send, settled, verify
 from tests.harness import Receiver
+from tests.waiting import eventually
 
 TOUCHING = """function handler(webhook) {
   webhook.method = "PUT";

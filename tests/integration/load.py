@@ -1,12 +1,12 @@
 """Producers that do not stop, beside whatever a test does to the server; and what has arrived."""
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.harness import Receiver, Server
 from tests.integration.api import Api, fresh
+from tests.waiting import eventually
 
 
 class Load:
@@ -23,10 +23,7 @@ class Load:
             self._api.ok("POST", f"/app/{self.app}/endpoint", {"url": receiver.url + path, "uid": path[1:], "disabled": path == "/held"})
 
     def wait_for(self, count: int) -> None:
-        until = time.monotonic() + 60
-        while len(self.acknowledged) < count:
-            assert time.monotonic() < until
-            time.sleep(0.01)
+        eventually(lambda: len(self.acknowledged) >= count)
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -52,10 +49,7 @@ class Load:
             assert api("GET", f"/app/{self.app}/msg/{ident}").status_code == 200
         self._receiver.requests.clear()
         api.ok("PATCH", f"/app/{self.app}/endpoint/held", {"disabled": False})
-        until = time.monotonic() + 60
-        while not set(messages) <= self._arrived():
-            assert time.monotonic() < until
-            time.sleep(0.02)
+        eventually(lambda: set(messages) <= self._arrived())
         return api
 
     def _arrived(self) -> set[str | None]:

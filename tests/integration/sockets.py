@@ -1,6 +1,5 @@
 """What a sender leaves of its sockets and places, and how its tests run: on both event loops that it may run on."""
 
-import asyncio
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from hookwright.sender import Response
 from hookwright.senders.http import HttpSender
 from hookwright.senders.pool import Pool
+from tests.waiting import until
 
 FINE = Response(200, b"ok", False)
 """What `receivers.OK` is to a sender."""
@@ -23,13 +23,6 @@ def sockets() -> int:
         except OSError:  # the one by which the folder is read
             continue
     return held
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Look again until it holds, for half a minute at most."""
-    async with asyncio.timeout(30):
-        while not condition():  # noqa: ASYNC110  # the system, not a task, makes it true
-            await asyncio.sleep(0.005)
 
 
 async def all_closed(before: int) -> None:

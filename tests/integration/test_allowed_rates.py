@@ -11,7 +11,7 @@ from hookwright.stores.sqlite.store import open_store
 from tests.conformance.makers import World
 from tests.dispatchers import dispatcher_of
 from tests.integration.engines import SECRET, Recorder, accept, engine
-from tests.integration.sockets import until
+from tests.waiting import until
 
 URL = "https://example.com/"
 

@@ -10,7 +10,7 @@ from aiohttp import web
 from tests.harness import Received, Receiver, running_server
 from tests.integration.api import NOT_FOUND, Api, code, fresh
 from tests.integration.deliveries import endpoint, message, settled
-from tests.integration.waiting import eventually
+from tests.waiting import eventually
 
 
 @pytest.mark.usefixtures("app")
@@ -18,7 +18,7 @@ def test_what_is_held_or_waits_for_a_retry_is_canceled(api: Api, receiver: Recei
     held, failing = endpoint(api, receiver, disabled=True), endpoint(api, receiver, "/fail")
     made = message(api)
     settled(api, failing["id"], 1)
-    eventually(lambda: api.ok("GET", f"/app/a/endpoint/{failing['id']}/stats")["pending"] or None)
+    eventually(lambda: api.ok("GET", f"/app/a/endpoint/{failing['id']}/stats")["pending"])
     assert api.ok("POST", f"/app/a/msg/{made['id']}/cancel") == {"canceled": 2, "sending": 0}
     assert api.ok("POST", f"/app/a/msg/{made['id']}/cancel") == {"canceled": 0, "sending": 0}
     for where in (held, failing):

@@ -9,7 +9,7 @@ from aiohttp import web
 from tests.harness import Receiver, running_server
 from tests.integration.api import NOT_FOUND, Api, code, fresh, problems
 from tests.integration.deliveries import endpoint, message, settled
-from tests.integration.waiting import eventually
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("app")
 EVER = {"since": "2020-01-01T00:00:00Z"}
@@ -216,13 +216,13 @@ def test_what_was_given_up_is_a_dead_letter_until_it_is_made_good(tmp_path: Path
         where = endpoint(api, receiver, uid="u")
         made = message(api, eventId="mine", channels=["c"])
         settled(api, where["id"], 2)
-        (letter,) = eventually(lambda: api.ok("GET", "/app/a/dead-letter?endpoint_id=u")["data"] or None)
+        (letter,) = eventually(lambda: api.ok("GET", "/app/a/dead-letter?endpoint_id=u")["data"])
         assert (letter["msgId"], letter["endpointId"], letter["eventId"], letter["channels"]) == (made["id"], where["id"], "mine", ["c"])
         assert (letter["attempts"], letter["responseStatusCode"], letter["eventType"]) == (2, 503, "a.b")
         broken = False
         api.ok("POST", f"/app/a/endpoint/{where['id']}/recover", EVER)
         settled(api, where["id"], 3)
-        assert eventually(lambda: api.ok("GET", "/app/a/dead-letter")["data"] == [] or None)
+        assert eventually(lambda: api.ok("GET", "/app/a/dead-letter")["data"] == [])
 
 
 def test_an_iterator_that_is_none_of_dead_letters_is_refused(api: Api) -> None:

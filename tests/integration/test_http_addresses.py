@@ -11,7 +11,8 @@ from hookwright.senders import dialing
 from hookwright.senders.connections import Make
 from hookwright.senders.guard import Guard
 from tests.integration.receivers import OK, Connection, answering, receiving, request, sending
-from tests.integration.sockets import FINE, Run, all_closed, sockets, until
+from tests.integration.sockets import FINE, Run, all_closed, sockets
+from tests.waiting import until
 
 
 def test_the_next_address_is_tried_when_one_refuses(run: Run) -> None:

@@ -22,7 +22,8 @@ from hookwright.senders.http import HttpSender
 from hookwright.senders.requests import target_of
 from tests.certificates import Authority, server_context
 from tests.integration.receivers import OK, Connection, Receiver, answering, closing, receiving, request, sending, silent
-from tests.integration.sockets import FINE, Run, all_closed, pool_of, sockets, until
+from tests.integration.sockets import FINE, Run, all_closed, pool_of, sockets
+from tests.waiting import until
 from tests.zoo.cages import reset
 
 

@@ -4,7 +4,8 @@ import asyncio
 
 from hookwright.sender import Failure, Response
 from tests.integration.receivers import OK, Connection, answering, receiving, request, sending
-from tests.integration.sockets import FINE, Run, all_closed, pool_of, sockets, until
+from tests.integration.sockets import FINE, Run, all_closed, pool_of, sockets
+from tests.waiting import until
 
 
 def test_a_thousand_at_once_are_served_by_as_many_connections_as_are_allowed(run: Run) -> None:

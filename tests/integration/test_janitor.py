@@ -1,7 +1,6 @@
 """The janitor of a running engine: what is old and what was deleted goes without anybody asking for it."""
 
 import asyncio
-import time
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from tests.conformance.makers import ORG, World
 from tests.conformance.tables import naming, sqlite_tables
 from tests.conformance.tasks import begin
 from tests.integration.engines import Recorder
+from tests.waiting import eventually
 
 
 def test_old_messages_and_deleted_applications_go_by_themselves_and_young_messages_stay(tmp_path: Path) -> None:
@@ -61,10 +61,7 @@ def test_a_process_one_of_whose_loops_ended_all_the_same_ends_and_says_why(tmp_p
 
 
 def wait_until_gone(path: Path, *idents: str) -> None:
-    until = time.monotonic() + 60
-    while naming(sqlite_tables(path), *idents):
-        assert time.monotonic() < until
-        time.sleep(0.05)
+    eventually(lambda: not naming(sqlite_tables(path), *idents))
 
 
 class Weighing:

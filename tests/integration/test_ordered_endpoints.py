@@ -2,9 +2,8 @@
 
 import base64
 import json
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from aiohttp import web
 
 from tests.harness import Received, Receiver, Server, running_server
 from tests.integration.api import Api, fresh, problems
+from tests.waiting import eventually
 
 SCHEDULE = "0.05,0.05"
 ATTEMPTS = 3
@@ -52,13 +52,6 @@ def arrived(receiver: Receiver) -> list[int]:
     return [number_of(request) for request in list(receiver.requests)]
 
 
-def until(holds: Callable[[], bool], receiver: Receiver) -> None:
-    end = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < end, f"it never came true: {arrived(receiver)}"
-        time.sleep(0.01)
-
-
 class Failing:
     """A receiver's script: these messages fail so many times, then they are taken."""
 
@@ -90,14 +83,14 @@ def test_when_a_message_s_attempts_are_used_up_the_endpoint_is_disabled_and_begi
     with Receiver(failing) as receiver:
         ident = endpoint(api, receiver)
         send(api, 0, 1, 2)
-        until(lambda: bool(api.ok("GET", f"/app/a/endpoint/{ident}")["disabled"]), receiver)
+        eventually(lambda: api.ok("GET", f"/app/a/endpoint/{ident}")["disabled"])
         send(api, 3)
         assert arrived(receiver) == [0] + [1] * ATTEMPTS
         stats = api.ok("GET", f"/app/a/endpoint/{ident}/stats")
         assert (stats["success"], stats["pending"], stats["fail"]) == (1, 3, 0)
         enable(api, ident)
-        until(lambda: arrived(receiver).count(1) == ATTEMPTS + 1, receiver)
-        until(lambda: bool(api.ok("GET", f"/app/a/endpoint/{ident}")["disabled"]), receiver)
+        eventually(lambda: arrived(receiver).count(1) == ATTEMPTS + 1)
+        eventually(lambda: api.ok("GET", f"/app/a/endpoint/{ident}")["disabled"])
         enable(api, ident)
         receiver.wait_for(ATTEMPTS + 5)
         assert arrived(receiver) == [0] + [1] * (ATTEMPTS + 2) + [2, 3]
@@ -113,7 +106,7 @@ def test_an_endpoint_that_skips_goes_on_without_a_message_that_cannot_be_deliver
         send(api, 0, 1, 2)
         receiver.wait_for(ATTEMPTS + 2)
         assert arrived(receiver) == [0] + [1] * ATTEMPTS + [2]
-        until(lambda: api.ok("GET", f"/app/a/endpoint/{ident}/stats")["success"] == 2, receiver)
+        eventually(lambda: api.ok("GET", f"/app/a/endpoint/{ident}/stats")["success"] == 2)
         shown = api.ok("GET", f"/app/a/endpoint/{ident}")
         assert (shown["disabled"], shown["ordered"], shown["onExhausted"]) == (False, True, "skip")
         assert api.ok("GET", f"/app/a/endpoint/{ident}/stats")["fail"] == 1

@@ -7,7 +7,8 @@ from aiohttp import web
 
 from tests.harness import Received, Receiver
 from tests.integration.postgres import asked
-from tests.integration.test_workers import Producer, arrived, eventually, serving
+from tests.integration.test_workers import Producer, arrived, serving
+from tests.waiting import eventually
 
 RATE, COUNT = 10, 40
 

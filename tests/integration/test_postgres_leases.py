@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
@@ -30,6 +30,7 @@ from tests.integration.engines import Held, Recorder, accept, endpoint_of
 from tests.integration.test_postgres_news import KEY
 from tests.postgres import Postgres
 from tests.proxy import Proxy, proxied
+from tests.waiting import until
 
 LONG = 60.0
 LEASE = 3.0
@@ -77,12 +78,6 @@ async def engine(store: Store, recorder: Recorder, *, chance: Chance = SYSTEM) -
     options = EngineOptions(lease=LEASE, grace=0)
     async with run_engine(store, recorder, Vault({"k1": bytes(32)}, "k1", bytes), options, chance) as services:
         yield services
-
-
-async def until(holds: Callable[[], Any]) -> None:
-    async with asyncio.timeout(LONG):
-        while not holds():  # noqa: ASYNC110  # nobody tells
-            await asyncio.sleep(0.01)
 
 
 class Telling:

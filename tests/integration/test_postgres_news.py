@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from hookwright.stores.postgres.store import open_store
 from tests.harness import Received, Receiver, Server, running_server
 from tests.integration.api import Api, fresh
 from tests.postgres import Postgres
+from tests.waiting import eventually
 
 KEY = f"k1:{base64.b64encode(bytes(32)).decode()}"
 SECONDS = 8.0
@@ -65,15 +65,12 @@ def endpoint(here: Api, there: Api, app: str, receiver: Receiver) -> str:
     """Of which the other server knows all there is: it has delivered to it."""
     path = f"/app/{app}/endpoint"
     made = here.ok("POST", path, {"url": f"{receiver.url}/{app}/old", "version": 1})
-    eventually(lambda: delivered(there, app, receiver))
+    soon(lambda: delivered(there, app, receiver))
     return f"{path}/{made['id']}"
 
 
-def eventually(holds: Callable[[], bool]) -> None:
-    until = time.monotonic() + SECONDS
-    while not holds():
-        assert time.monotonic() < until, "the other server goes on as before"
-        time.sleep(0.02)
+def soon(holds: Callable[[], bool]) -> None:
+    eventually(holds, "the other server goes on as before", SECONDS)
 
 
 def send(api: Api, app: str) -> str:
@@ -89,7 +86,7 @@ def delivered(api: Api, app: str, receiver: Receiver, place: str = "old", header
     message = send(api, app)
     if not api.ok("GET", f"/app/{app}/msg/{message}/endpoint")["data"]:
         return False
-    eventually(lambda: bool(statuses(api, app, message)))
+    soon(lambda: bool(statuses(api, app, message)))
     (request,) = [request for request in receiver.requests if request.header("webhook-id") == message]
     return request.path.endswith(place) and (header is None or request.header(header[0]) == header[1])
 
@@ -103,12 +100,12 @@ def held(api: Api, app: str) -> bool:
 
 def test_a_changed_url_is_where_the_other_server_delivers(here: Api, there: Api, app: str, endpoint: str, receiver: Receiver) -> None:
     here.ok("PATCH", endpoint, {"url": f"{receiver.url}/{app}/new"})
-    eventually(lambda: delivered(there, app, receiver, "new"))
+    soon(lambda: delivered(there, app, receiver, "new"))
 
 
 def test_a_custom_header_is_sent_by_the_other_server(here: Api, there: Api, app: str, endpoint: str, receiver: Receiver) -> None:
     here.ok("PUT", f"{endpoint}/headers", {"headers": {"x-custom": "yes"}})
-    eventually(lambda: delivered(there, app, receiver, header=("x-custom", "yes")))
+    soon(lambda: delivered(there, app, receiver, header=("x-custom", "yes")))
 
 
 def test_a_rotated_secret_signs_at_the_other_server(here: Api, there: Api, app: str, endpoint: str, receiver: Receiver) -> None:
@@ -119,12 +116,12 @@ def test_a_rotated_secret_signs_at_the_other_server(here: Api, there: Api, app: 
 
     assert signatures() == 1
     here.ok("POST", f"{endpoint}/secret/rotate", {})
-    eventually(lambda: signatures() == 2)
+    soon(lambda: signatures() == 2)
 
 
 def test_a_disabled_endpoint_is_left_alone_by_the_other_server(here: Api, there: Api, app: str, endpoint: str) -> None:
     here.ok("PATCH", endpoint, {"disabled": True})
-    eventually(lambda: held(there, app))
+    soon(lambda: held(there, app))
     assert held(there, app)
 
 
@@ -136,12 +133,12 @@ def test_what_is_deleted_gets_nothing_from_the_other_server(here: Api, there: Ap
         response = there("POST", f"/app/{app}/msg", {"eventType": "a.b", "payload": {}})
         return response.status_code == 404 if whole else not there.ok("GET", f"/app/{app}/msg/{response.json()['id']}/endpoint")["data"]
 
-    eventually(gone)
+    soon(gone)
 
 
 def test_a_new_endpoint_gets_what_the_other_server_accepts(here: Api, there: Api, app: str, endpoint: str, receiver: Receiver) -> None:
     here.ok("POST", f"/app/{app}/endpoint", {"url": f"{receiver.url}/{app}/second", "version": 1})
-    eventually(lambda: len(there.ok("GET", f"/app/{app}/msg/{send(there, app)}/endpoint")["data"]) == 2)
+    soon(lambda: len(there.ok("GET", f"/app/{app}/msg/{send(there, app)}/endpoint")["data"]) == 2)
 
 
 def test_an_endpoint_that_is_gone_is_left_alone_by_the_other_server(here: Api, there: Api, app: str) -> None:
@@ -154,11 +151,11 @@ def test_an_endpoint_that_is_gone_is_left_alone_by_the_other_server(here: Api, t
 
     with Receiver(answer_once) as receiver:
         here.ok("POST", f"/app/{app}/endpoint", {"url": f"{receiver.url}/old", "version": 1})
-        eventually(lambda: delivered(there, app, receiver))
+        soon(lambda: delivered(there, app, receiver))
         gone.set()
         send(here, app)
-        eventually(lambda: not gone.is_set())
-        eventually(lambda: held(there, app))
+        soon(lambda: not gone.is_set())
+        soon(lambda: held(there, app))
 
 
 def test_an_expunged_body_that_the_other_server_had_in_memory_is_not_sent(
@@ -180,7 +177,7 @@ def test_an_expunged_body_that_the_other_server_had_in_memory_is_not_sent(
         released.set()
         last = send(there, app)
         receiver.wait_for(2)
-        eventually(lambda: bool(statuses(there, app, last)))
+        soon(lambda: bool(statuses(there, app, last)))
         assert [request.header("webhook-id") for request in receiver.requests] == [first, last]
 
 
@@ -214,7 +211,7 @@ def revoke_a_key(servers: tuple[Server, Server], here: Api) -> None:
     holder = Api(servers[1], made["token"])
     assert holder("GET", "/app").status_code == 200
     here.ok("DELETE", f"/auth/api-key/{made['id']}")
-    eventually(lambda: holder("GET", "/app").status_code == 401)
+    soon(lambda: holder("GET", "/app").status_code == 401)
 
 
 @pytest.mark.parametrize("way", ["logout", "expire-all"])
@@ -226,7 +223,7 @@ def test_an_ended_token_is_refused_by_the_other_server(servers: tuple[Server, Se
         holder.ok("POST", "/auth/logout")
     else:
         here.ok("POST", f"/auth/app/{app}/expire-all", {"expiry": 0})
-    eventually(lambda: same("GET", f"/app/{app}").status_code == 401)
+    soon(lambda: same("GET", f"/app/{app}").status_code == 401)
 
 
 def test_the_news_go_on_after_every_connection_was_cut(
@@ -234,9 +231,9 @@ def test_the_news_go_on_after_every_connection_was_cut(
 ) -> None:
     postgres.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = 'news'")
     path = f"{receiver.url}/{app}/new"
-    eventually(lambda: here("PATCH", endpoint, {"url": path}).status_code == 200)
-    eventually(lambda: there("GET", "/app").status_code == 200)
-    eventually(lambda: delivered(there, app, receiver, "new"))
+    soon(lambda: here("PATCH", endpoint, {"url": path}).status_code == 200)
+    soon(lambda: there("GET", "/app").status_code == 200)
+    soon(lambda: delivered(there, app, receiver, "new"))
 
 
 def test_news_are_removed_when_they_are_an_hour_old(database: str) -> None:

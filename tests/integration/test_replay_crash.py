@@ -10,7 +10,7 @@ import pytest
 from tests.conformance.tables import Rows, postgres_tables, sqlite_tables
 from tests.harness import Receiver, Server, ServerProcess, free_port
 from tests.integration.api import Api
-from tests.integration.waiting import eventually
+from tests.waiting import eventually
 
 MESSAGES = 1_200
 KILLS = 3
@@ -41,23 +41,23 @@ def test_a_bulk_replay_goes_on_after_kills_and_nobody_gets_two_rounds(place: Pla
         where = api.ok("POST", "/app/a/endpoint", {"url": receiver.url})["id"]
         for batch in range(0, MESSAGES, 100):
             api.ok("POST", "/app/a/msg/batch", {"messages": [{"eventType": "a.b", "payload": {"n": batch + n}} for n in range(100)]})
-        eventually(lambda: api.ok("GET", f"/app/a/endpoint/{where}/stats")["success"] == MESSAGES or None, seconds=60)
+        eventually(lambda: api.ok("GET", f"/app/a/endpoint/{where}/stats")["success"] == MESSAGES)
         task = api.ok("POST", f"/app/a/endpoint/{where}/bulk-replay", {"since": "2020-01-01T00:00:00Z"})["id"]
 
         def shown() -> Any:
             return api.ok("GET", f"/background-task/{task}")
 
-        def looked_beyond(count: int) -> bool | None:
-            return shown()["data"]["looked"] > count or None
+        def looked_beyond(count: int) -> bool:
+            return bool(shown()["data"]["looked"] > count)
 
         for kill in range(KILLS):
             eventually(lambda kill=kill: looked_beyond(kill * MESSAGES // KILLS // 2))  # type: ignore[misc]
             server.kill()
             assert in_rounds(tables()).get(1, 0) < MESSAGES, "it was to be killed in the middle"
             server.start()
-        ended = eventually(lambda: one if (one := shown())["status"] != "running" else None, seconds=60)
+        ended = eventually(lambda: one if (one := shown())["status"] != "running" else None)
         assert (ended["status"], ended["data"]["messagesSent"]) == ("finished", MESSAGES)
-        eventually(lambda: in_rounds(tables()) == {0: MESSAGES, 1: MESSAGES} or None, seconds=60)
+        eventually(lambda: in_rounds(tables()) == {0: MESSAGES, 1: MESSAGES})
         assert {request.header("webhook-id") for request in receiver.requests} == {row["id"] for row in tables()["messages"]}
         assert server.stop() == 0
 

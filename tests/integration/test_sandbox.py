@@ -17,8 +17,9 @@ from hookwright.sandbox import Draft, Returned, Script, Stopped, Tenant
 from hookwright.sandboxes import workers
 from hookwright.sandboxes.pool import ProcessSandbox
 from hookwright.sandboxes.workers import Limits, Worker, WorkerGone
-from tests.integration.sockets import Run, until
+from tests.integration.sockets import Run
 from tests.scripts import GAMES, GREEDY, HOSTILE, MISTAKEN, script
+from tests.waiting import until
 
 SMALL = Limits(seconds=0.2, memory=16 * 1024 * 1024, output=100_000)
 """So that what never ends does so soon. Of the processor's time: a busy machine makes none of these fail."""

@@ -5,7 +5,6 @@ import contextlib
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,16 +17,9 @@ from tests.harness import Receiver, ServerProcess, free_port
 from tests.integration.cli import hookwright
 from tests.integration.postgres import asked
 from tests.integration.test_cli import one_line
+from tests.waiting import PATIENCE, eventually
 
 KEY = f"k1:{base64.b64encode(bytes(32)).decode()}"
-SECONDS = 60.0
-
-
-def eventually(holds: Callable[[], bool], what: str) -> None:
-    until = time.monotonic() + SECONDS
-    while not holds():
-        assert time.monotonic() < until, what
-        time.sleep(0.02)
 
 
 def children(server: ServerProcess) -> list[int]:
@@ -87,7 +79,7 @@ def test_every_process_accepts_and_delivers_behind_one_port(tmp_path: Path, data
     released = threading.Event()
 
     def answer(_: object) -> web.Response:
-        released.wait(SECONDS)
+        released.wait(PATIENCE)
         return web.Response()
 
     with Receiver(lambda request: _later(answer, request)) as receiver, serving(tmp_path, database) as server:

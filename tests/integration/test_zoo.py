@@ -7,7 +7,8 @@ import pytest
 
 from hookwright.sender import Failure, Response
 from tests.integration.receivers import OK, answering, receiving, request, sending
-from tests.integration.sockets import FINE, Run, all_closed, pool_of, sockets, until
+from tests.integration.sockets import FINE, Run, all_closed, pool_of, sockets
+from tests.waiting import until
 from tests.zoo import ZOO, Beast, Certificates, outcome, trusting
 
 DEADLINE = 0.4

@@ -3,14 +3,12 @@
 import random
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from tests.torture.cluster import LEASE, NODES, ClusterSite, finish
 from tests.torture.verdict import Plan, Progress, Verdict, moments, stated, zero
 from tests.torture.world import World
-
-PATIENCE_SECONDS = 60.0
+from tests.waiting import eventually
 
 
 def freeze(folder: Path, plan: Plan, progress: Progress) -> Verdict:
@@ -51,16 +49,9 @@ def _freeze(world: World[ClusterSite], place: int, seconds: float) -> tuple[str,
     process.send_signal(signal.SIGSTOP)
     try:
         time.sleep(seconds)
-        _until(lambda: epoch in {end.epoch for end in evidence.ends()}, f"{name} was not ended")
+        eventually(lambda: epoch in {end.epoch for end in evidence.ends()}, f"{name} was not ended")
     finally:
         process.send_signal(signal.SIGCONT)
     stood, began = time.time() - at, time.monotonic()
-    _until(lambda: evidence.epoch_of(name) > epoch, f"{name} did not become a node again")
+    eventually(lambda: evidence.epoch_of(name) > epoch, f"{name} did not become a node again")
     return name, epoch, stood, at, time.monotonic() - began
-
-
-def _until(holds: Callable[[], bool], else_: str) -> None:
-    end = time.monotonic() + PATIENCE_SECONDS
-    while not holds():
-        assert time.monotonic() < end, else_
-        time.sleep(0.05)
