@@ -6,6 +6,7 @@ is `hookwright serve` as users start it, for whatever kills it. `Receiver` is an
 
 import asyncio
 import contextlib
+import http.client
 import os
 import signal
 import ssl
@@ -25,6 +26,7 @@ from aiohttp import web
 from hookwright.config import Settings
 from hookwright.domain.organizations import DEFAULT_ORGANIZATION
 from hookwright.runtime.server import serve
+from tests.ports import free_port as free_port
 
 SECRET = "a secret for tests, long enough for HS256"
 START_SECONDS = 60.0
@@ -164,8 +166,6 @@ class ServerProcess:
 
 def answers(port: int) -> bool:
     """Whether a server answers the ping at this port."""
-    import http.client
-
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.request("GET", "/api/v1/health/ping")
@@ -174,15 +174,6 @@ def answers(port: int) -> bool:
         return False
     finally:
         connection.close()
-
-
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Received(msgspec.Struct, frozen=True):
@@ -214,33 +205,28 @@ class Receiver:
 
     def __enter__(self) -> "Receiver":
         started = threading.Event()
-        self._loop = asyncio.new_event_loop()
 
-        async def begin() -> None:
-            runner = web.AppRunner(_application(self._handle), handle_signals=False, access_log=None)
+        async def live() -> None:
+            self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
+            runner = web.AppRunner(_application(self._handle), handle_signals=False, access_log=None, shutdown_timeout=0)
             await runner.setup()
             site = web.TCPSite(runner, "127.0.0.1", 0, backlog=4096, ssl_context=self._tls)
             await site.start()
             self.port = int(runner.addresses[0][1])
-            self._runner = runner
             started.set()
+            await self._end.wait()
+            await runner.cleanup()
 
-        def run() -> None:
-            asyncio.set_event_loop(self._loop)
-            self._loop.run_until_complete(begin())
-            self._loop.run_forever()
-            self._loop.run_until_complete(self._runner.cleanup())
-            self._loop.close()
-
-        self._thread = threading.Thread(target=run, name="receiver", daemon=True)
+        self._thread = threading.Thread(target=lambda: asyncio.run(live()), name="receiver", daemon=True)
         self._thread.start()
         assert started.wait(START_SECONDS)
         self.url = f"http{'s' if self._tls else ''}://127.0.0.1:{self.port}/hook"
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._loop.call_soon_threadsafe(self._end.set)
         self._thread.join(START_SECONDS)
+        assert not self._thread.is_alive()
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in request.raw_headers)

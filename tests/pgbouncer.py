@@ -7,7 +7,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.postgres import Postgres, free_port, own_folder, unprivileged
+from tests.ports import free_port
+from tests.postgres import Postgres, own_folder, unprivileged
 
 CONNECTIONS = 4
 """Fewer than a store opens, so that they are shared."""

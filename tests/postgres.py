@@ -8,7 +8,6 @@ import os
 import pwd
 import re
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -17,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+
+from tests.ports import free_port
 
 OLDEST = 13
 SETTINGS = {"shared_buffers": "64MB", "max_connections": "200", "listen_addresses": "127.0.0.1", "timezone": "UTC"}
@@ -139,12 +140,6 @@ def own_folder(name: str) -> Path:
     if unprivileged():
         shutil.chown(folder, "postgres", "postgres")
     return folder
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 if __name__ == "__main__":
