@@ -12,7 +12,7 @@ demo: .venv/ready  ## a server, three receivers, a hundred events, and what beca
 
 test: .venv/dev  ## all checks and tests
 	$(MAKE) check
-	$(BIN)/pytest -n 3 --dist loadfile
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 check: .venv/dev  ## format, lint, types, import rules
 	$(BIN)/ruff format --check .
