@@ -121,6 +121,10 @@ class ServerProcess:
         self.wait()
         return time.monotonic() - began
 
+    def set(self, **environment: str) -> None:
+        """Variables that the next start has."""
+        self._environment |= environment
+
     def wait(self, seconds: float = START_SECONDS) -> None:
         """For the first answer after `spawn`."""
         process, began = self.process, time.monotonic()

@@ -8,7 +8,7 @@ from aiohttp import web
 from tests.harness import Received, Receiver
 from tests.integration.postgres import asked
 from tests.integration.test_workers import Producer, arrived, serving
-from tests.waiting import eventually
+from tests.waiting import PATIENCE, eventually
 
 RATE, COUNT = 10, 40
 
@@ -27,17 +27,16 @@ def test_processes_share_the_rate_of_an_endpoint(tmp_path: Path, database: str) 
 
 
 class Sick:
-    """A receiver that takes its time to answer `status`; `most`: requests under way at once."""
+    """A receiver that takes its time to answer `status`; `under_way`: requests, `most` at once."""
 
     def __init__(self) -> None:
-        self.status, self.most = 503, 0
-        self._under_way = 0
+        self.status, self.under_way, self.most = 503, 0, 0
 
     async def answer(self, _: Received) -> web.StreamResponse:
-        self._under_way += 1
-        self.most = max(self.most, self._under_way)
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
         await asyncio.sleep(0.2)
-        self._under_way -= 1
+        self.under_way -= 1
         return web.Response(status=self.status)
 
 
@@ -53,8 +52,9 @@ def test_a_sick_endpoint_is_asked_by_one_process_at_a_time_and_gets_everything_w
         producer.set_up(receiver)
         sent = {producer.send(n) for n in range(30)}
         eventually(lambda: opened(3), "its breaker does not open")  # by then every process has heard of it
-        sick.most = 0
-        eventually(lambda: opened(4), "it is not asked how it is")
+        before, sick.most = len(receiver.requests), 0
+        receiver.wait_for(before + 1, PATIENCE)
+        eventually(lambda: opened(4) and sick.most and not sick.under_way, "it is not asked how it is")
         assert sick.most == 1
         sick.status = 200
         eventually(lambda: not asked(database, "select 1 from deliveries"), "not everything is delivered")
