@@ -46,6 +46,21 @@ def test_a_poller_has_no_url_and_an_endpoint_stays_what_it_is(api: Api, poller: 
     assert api.ok("PATCH", f"{ENDPOINTS}/p", {"filter": {"n": 1}})["filter"] == {"n": 1}
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PUT", "auth", {"kind": "bearer", "token": "t"}),
+        ("PUT", "tls", {"ca": "a"}),
+        ("PATCH", "transformation", {"enabled": True}),
+        ("POST", "transformation/test", {"payload": {}}),
+    ],
+)
+def test_what_is_asked_by_receivers_alone_is_refused(
+    api: Api, poller: dict[str, Any], method: str, path: str, body: dict[str, Any]
+) -> None:
+    assert code(api(method, f"{ENDPOINTS}/{poller['id']}/{path}", body)) == (400, "poller")
+
+
 def test_messages_are_read_in_their_order_page_by_page(api: Api, poller: dict[str, Any]) -> None:
     first = api.ok("GET", POLLER)
     assert (first["data"], first["done"]) == ([], True)

@@ -127,10 +127,10 @@ def test_an_endpoint_that_becomes_ordered_with_messages_on_their_way_loses_none_
         send(api, *range(20))
         api.ok("PATCH", f"/app/a/endpoint/{ident}", {"ordered": True})
         send(api, *range(20, 40))
-        until(lambda: set(range(40)) <= set(arrived(receiver)), receiver)
+        eventually(lambda: set(range(40)) <= set(arrived(receiver)))
         api.ok("PATCH", f"/app/a/endpoint/{ident}", {"ordered": False})
         send(api, *range(40, 60))
-        until(lambda: api.ok("GET", f"/app/a/endpoint/{ident}/stats")["success"] == 60, receiver)
+        eventually(lambda: api.ok("GET", f"/app/a/endpoint/{ident}/stats")["success"] == 60)
         assert Counter(arrived(receiver)) == Counter({n: 1 + (n % 7 == 0) for n in range(60)})
         assert list(dict.fromkeys(n for n in arrived(receiver) if 20 <= n < 40)) == list(range(20, 40))
 

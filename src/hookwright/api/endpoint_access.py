@@ -10,7 +10,7 @@ from hookwright.api.auth import App, Caller, services_of
 from hookwright.api.endpoint_access_models import AuthIn, AuthOut, OAuth2In, TlsIn, TlsOut, show_auth, show_tls
 from hookwright.api.endpoint_headers import record_for
 from hookwright.api.endpoint_rules import check_target, refuse_all
-from hookwright.api.endpoints import PATH, EndpointId, rules_of
+from hookwright.api.endpoints import PATH, EndpointId, receiver_for, rules_of
 from hookwright.api.errors import documented
 from hookwright.api.races import until_unraced
 from hookwright.domain.access import Access, check_auth
@@ -35,13 +35,14 @@ async def update_auth(
     request: Request, caller: Annotated[Caller, App("endpoint:write")], endpoint_id: EndpointId, body: AuthIn
 ) -> None:  # fmt: skip
     """In place of whatever was there. It takes the place of a custom header of the same name, too."""
-    auth = body.auth()
+    services, application, auth = services_of(request), caller.application.id, body.auth()
+    endpoint = await receiver_for(services, application, endpoint_id)
     problems = check_auth(auth)
     if isinstance(body, OAuth2In):
         url = check_target(body.token_url, rules_of(request), problems, ("body", "oauth2", "tokenUrl"))
         auth = msgspec.structs.replace(auth, token_url=url)
     refuse_all(problems)
-    await _change(services_of(request), caller.application.id, endpoint_id, lambda access: msgspec.structs.replace(access, auth=auth))
+    await _change(services, application, endpoint.id, lambda access: msgspec.structs.replace(access, auth=auth))
 
 
 @router.delete(_AUTH, operation_id="v1.endpoint.delete-auth", summary="Delete Endpoint Auth", status_code=204)
@@ -59,12 +60,12 @@ async def get_tls(request: Request, caller: Annotated[Caller, App("endpoint:read
 async def update_tls(request: Request, caller: Annotated[Caller, App("endpoint:write")], endpoint_id: EndpointId, body: TlsIn) -> None:
     """In place of whatever was there."""
     services, application, problems = services_of(request), caller.application.id, list[Problem]()
-    record = await record_for(services, application, endpoint_id)
-    if not record.endpoint.url.startswith("https:"):
+    endpoint = await receiver_for(services, application, endpoint_id)
+    if not endpoint.url.startswith("https:"):
         problems.append(Problem(("body",), "the endpoint's URL does not begin with https://, so that no certificate would be used"))
     tls = read_tls(body.certificate, body.key, body.ca, services.clock.now(), problems)
     refuse_all(problems)
-    await _change(services, application, record.endpoint.id, lambda access: msgspec.structs.replace(access, tls=tls))
+    await _change(services, application, endpoint.id, lambda access: msgspec.structs.replace(access, tls=tls))
 
 
 @router.delete(_TLS, operation_id="v1.endpoint.delete-tls", summary="Delete Endpoint TLS", status_code=204)

@@ -18,7 +18,7 @@ router = APIRouter(tags=["Endpoint"], responses=documented())
 
 
 class FilterTestIn(Input):
-    """`filter` instead of the endpoint's own, which is tested if it is left out."""
+    """`filter` instead of the endpoint's own, which is tested if it is left out; null or `{}` is none, which every payload passes."""
 
     payload: dict[str, Any] = Field(examples=[{"data": {"amount": 1200}}])
     filter: Filter = Field(None)
@@ -49,7 +49,8 @@ async def test(request: Request, caller: Annotated[Caller, App("endpoint:read")]
     """Nothing is stored and nothing sent. Event types and channels are not looked at."""
     endpoint = await endpoint_for(services_of(request), caller.application.id, endpoint_id)
     refuse_all(check_filter(body.filter or {}))
-    return _show(explain(body.filter or endpoint.options.filter or {}, body.payload))
+    tried = body.filter if "filter" in body.model_fields_set else endpoint.options.filter
+    return _show(explain(tried or {}, body.payload))
 
 
 def _show(explanation: Explanation) -> FilterTestOut:

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field
 from hookwright.api.auth import App, Caller, services_of
 from hookwright.api.endpoint_headers import record_for
 from hookwright.api.endpoint_models import Channels
-from hookwright.api.endpoints import PATH, EndpointId, endpoint_for
+from hookwright.api.endpoints import PATH, EndpointId, endpoint_for, receiver_for
 from hookwright.api.errors import documented
 from hookwright.api.models import Input, Name, Output, refuse
 from hookwright.api.timestamps import TimeText, rfc3339
@@ -101,7 +101,7 @@ async def patch(
 ) -> None:
     """The code is read in first, with nothing to work on: what fails then would fail with every message."""
     services, application = services_of(request), caller.application.id
-    endpoint = await endpoint_for(services, application, endpoint_id)
+    endpoint = await receiver_for(services, application, endpoint_id)
     if body.code:
         wrong = await services.shaper.check(endpoint, body.code)
         if wrong is not None:
@@ -129,6 +129,7 @@ async def try_out(
 ) -> Any:
     """Run it on a payload, as for a delivery, and send nothing."""
     services = services_of(request)
+    await receiver_for(services, caller.application.id, endpoint_id)
     record = await record_for(services, caller.application.id, endpoint_id)
     endpoint = record.endpoint
     kept = await services.store.read(FindTransformation(endpoint=endpoint.id))
