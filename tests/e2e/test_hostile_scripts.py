@@ -14,9 +14,9 @@ from svix.api import ApplicationIn, EndpointIn, MessageAttemptListByEndpointOpti
 from svix.exceptions import HTTPValidationError
 from svix.models import EndpointTransformationPatch, MessageStatus
 
-from tests.e2e.journeys import eventually
 from tests.harness import Receiver, ServerProcess, free_port, org_token
 from tests.scripts import GREEDY, HOSTILE
+from tests.waiting import eventually
 
 MISTAKES = {
     "throws null": "function handler(w) { throw null; }",

@@ -26,7 +26,7 @@ from hookwright.stores.sqlite.store import open_store
 from tests.conformance.makers import World
 from tests.dispatchers import dispatcher_of
 from tests.integration.engines import Recorder, accept, endpoint_of, engine
-from tests.integration.sockets import until
+from tests.waiting import until
 
 
 class Urls(Recorder):
