@@ -98,7 +98,7 @@ def test_hostile_scripts_harm_nobody(server: ServerProcess) -> None:
         for number in range(MESSAGES):
             for client in (good, plain):
                 client.message.create("app", MessageIn(event_type="a.b", payload={"n": number}))
-        eventually(lambda: len(receiver.requests) >= 2 * MESSAGES, 120)
+        eventually(lambda: len(receiver.requests) >= 2 * MESSAGES, seconds=120)
         assert Counter(request.path for request in receiver.requests) == {"/hook/good": MESSAGES, "/hook/plain": MESSAGES}
         bodies = {request.body for request in receiver.requests if request.path.endswith("good")}
         assert bodies == {b'{"kept":"undefined","n":%d,"text":"[1]"}' % number for number in range(MESSAGES)}
@@ -133,7 +133,7 @@ def test_hostile_scripts_harm_nobody(server: ServerProcess) -> None:
 
 def ended(client: Svix, endpoint: str, count: int) -> tuple[int, int]:
     """How many of its deliveries succeeded and failed, once so many ended."""
-    eventually(lambda: sum(outcomes(client, endpoint)) >= count, 240)
+    eventually(lambda: sum(outcomes(client, endpoint)) >= count, seconds=240)
     return outcomes(client, endpoint)
 
 
