@@ -73,11 +73,10 @@ create trigger stand before update on deliveries for each row execute function s
 
 
 def test_what_a_dead_node_held_is_freed_however_long_that_takes(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(connections.SESSION, "statement_timeout", "300ms")
-    monkeypatch.setattr(connections, "COMMAND_SECONDS", 0.5)
-
     async def story(world: World) -> None:
         endpoint = await world.endpoint()
+        monkeypatch.setitem(connections.SESSION, "statement_timeout", "300ms")  # from here on: what came before may take its time
+        monkeypatch.setattr(connections, "COMMAND_SECONDS", 0.5)
         dead, other = await world.store.write(OpenNode(now=0)), await world.store.write(OpenNode(now=0))
         await world.message(endpoint, owner=dead)
         await execute(database, SLOW_FREEING)
