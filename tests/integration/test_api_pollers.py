@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tests.harness import Receiver
 from tests.integration.api import Api, code, problems
 
 ENDPOINTS = "/app/a/endpoint"
@@ -149,3 +150,11 @@ def test_who_polls_must_be_allowed_to_read_payloads(api: Api, poller: dict[str, 
     assert len(portal.ok("GET", POLLER)["data"]) == 1
     assert code(portal("POST", f"{POLLER}/consumer/c/seek", {"after": "2026-01-01T00:00:00Z"})) == (403, "insufficient_access")
     assert code(api.key("message:read")("GET", POLLER)) == (403, "insufficient_access")
+
+
+def test_an_example_for_another_endpoint_is_not_read(api: Api, poller: dict[str, Any], receiver: Receiver) -> None:
+    api.ok("POST", ENDPOINTS, {"url": receiver.url, "uid": "h"})
+    api.ok("POST", f"{ENDPOINTS}/h/send-example", {"eventType": "svix.ping"})
+    sent = send(api)
+    page = api.ok("GET", POLLER)
+    assert (ids(page), page["done"]) == ([sent], True)

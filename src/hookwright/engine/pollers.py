@@ -17,7 +17,7 @@ from hookwright.domain.messages import MOST_LOOKS, goes_to
 from hookwright.domain.pages import MAX_LIMIT, Page, PageRequest
 from hookwright.ids import lowest
 from hookwright.store import Once, Remembered, Store
-from hookwright.store.messages import FoundMessage, ListMessages, MessageFilter
+from hookwright.store.messages import FindExamples, FoundMessage, ListMessages, MessageFilter
 from hookwright.store.pollers import FindConsumer, FindHorizon, MarkConsumer
 
 SETTLING_MS = 10_000
@@ -64,17 +64,20 @@ async def read(store: Store, endpoint: Endpoint, wanted: Wanted) -> Polled:
             filter=MessageFilter(event_types=_event_types(endpoint, wanted), channel=wanted.channel, before=horizon),
         )
     )
-    return await _chosen(endpoint, wanted, page)
+    messages = tuple([found.message.id for found in page.data])
+    examples = await store.read(FindExamples(messages)) if messages else frozenset()
+    return await _chosen(endpoint, wanted, page, examples)
 
 
-async def _chosen(endpoint: Endpoint, wanted: Wanted, page: Page[FoundMessage]) -> Polled:
+async def _chosen(endpoint: Endpoint, wanted: Wanted, page: Page[FoundMessage], examples: frozenset[str]) -> Polled:
+    """Examples that were for another endpoint are passed over."""
     data: list[FoundMessage] = []
     position, looks = wanted.position, 0
     for found in page.data:
         if len(data) == wanted.limit or looks >= MOST_LOOKS:
             return Polled(data, position, done=False)
         goes, looked = goes_to(endpoint, found.message, found.content)
-        if goes:
+        if goes and found.message.id not in examples:
             data.append(found)
         position, looks = found.message.id, looks + looked
         if endpoint.options.filter is not None:

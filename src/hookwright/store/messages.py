@@ -94,6 +94,12 @@ class CancelMessage(Command[Canceled], frozen=True, kw_only=True):
     now: int
 
 
+class FindExamples(Query[frozenset[str]], frozen=True):
+    """Those of these messages (ids) that were examples for one endpoint alone."""
+
+    messages: tuple[str, ...]
+
+
 class FoundMessage(msgspec.Struct, frozen=True):
     """`content` is None once it was expunged, has expired, or was not asked for."""
 

@@ -13,6 +13,7 @@ from hookwright.domain.messages import passes
 from hookwright.domain.tasks import Kind, Seen, Selection, goes_again
 from hookwright.errors import NotFound, Unreadable
 from hookwright.store.endpoints import FindEndpoint
+from hookwright.store.messages import FindExamples
 from hookwright.store.tasks import Glance, LookAhead
 from hookwright.stores.sql.db import Db, as_list
 from hookwright.stores.sql.decoding import member, name_set
@@ -98,10 +99,15 @@ async def answers(db: Db, keys: Sequence[tuple[str, str | None]]) -> dict[tuple[
     return {(message, attempt): status for message, attempt, status in rows}
 
 
+@reads(FindExamples)
+async def find_examples(db: Db, query: FindExamples) -> frozenset[str]:
+    rows = await db.all(SQL.examples, {"messages": as_list(query.messages)}) if query.messages else []
+    return frozenset([row[0] for row in rows])
+
+
 async def _no_examples(db: Db, seen: list[Seen]) -> list[Seen]:
     """Those that were for whoever wants them: what somebody once had sent to another endpoint, to see it arrive, is missed by nobody."""
-    rows = await db.all(SQL.examples, {"messages": as_list([one.message for one in seen])}) if seen else []
-    examples = {message for (message,) in rows}
+    examples = await find_examples(db, FindExamples(tuple([one.message for one in seen])))
     return [one for one in seen if one.message not in examples]
 
 
