@@ -140,6 +140,7 @@ def test_tls_is_1_2_at_least_and_names_are_checked_whatever_the_identity() -> No
         assert context.minimum_version == ssl.TLSVersion.TLSv1_2
         assert context.check_hostname
         assert context.verify_mode == ssl.CERT_REQUIRED
+        assert context.options & ssl.OP_NO_RENEGOTIATION
 
 
 def test_a_receiver_cannot_choose_how_long_a_handshake_computes() -> None:

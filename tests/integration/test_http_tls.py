@@ -5,9 +5,14 @@ import asyncio
 import pytest
 
 from hookwright.sender import Failure, Response
+from hookwright.senders.answers import Answers
+from hookwright.senders.connections import Connection as Kept
+from hookwright.senders.faults import MALFORMED
 from hookwright.senders.identities import tls_context
 from tests.certificates import Authority, Issued, server_context
-from tests.integration.receivers import OK, answering, receiving, request, sending
+from tests.integration.receivers import OK, Connection, answering, receiving, request, sending, silent
+from tests.integration.sockets import FINE, Run, pool_of
+from tests.waiting import until
 
 ROOT = Authority()
 
@@ -82,3 +87,93 @@ def test_a_certificate_for_a_name_is_none_for_its_address() -> None:
     assert isinstance(result, Failure)
     assert result.fault == "tls"
     assert "mismatch" in result.detail
+
+
+@pytest.mark.parametrize("kept", [False, True], ids=["instead of an answer", "on an unused connection"])
+def test_a_receiver_that_sends_records_without_end_that_say_nothing_is_hung_up_on(run: Run, kept: bool) -> None:
+    """Session tickets, of which a server can send as many as it likes: nothing of them reaches who waits for an answer."""
+
+    async def scenario() -> tuple[Response | Failure | None, int]:
+        client, server = tls_context(), server_context(ROOT.issue())
+        client.load_verify_locations(cadata=ROOT.pem)
+        server.num_tickets = 3_000
+        async with receiving(answering(OK) if kept else silent, tls=server) as receiver, sending(tls=client) as sender:
+            asked = request(f"https://127.0.0.1:{receiver.port}/", deadline=10)
+            result = await sender.send(asked)
+            await until(lambda: not pool_of(sender)._open)
+            return result, len(pool_of(sender)._unused)
+
+    result, unused = run(scenario())
+    assert unused == 0
+    assert result == MALFORMED or (kept and result == FINE)
+
+
+def test_the_tickets_that_servers_send_are_no_noise(run: Run) -> None:
+    async def scenario() -> tuple[int, int]:
+        client, server = tls_context(), server_context(ROOT.issue())
+        client.load_verify_locations(cadata=ROOT.pem)
+        server.num_tickets = 100
+        async with receiving(answering(OK), tls=server) as receiver, sending(tls=client) as sender:
+            for _ in range(3):
+                assert await sender.send(request(f"https://127.0.0.1:{receiver.port}/")) == FINE
+            return receiver.connections, len(pool_of(sender)._unused)
+
+    assert run(scenario()) == (1, 1)
+
+
+@pytest.mark.parametrize("size", [1, 100, 60_000])
+def test_an_answer_may_come_in_records_of_any_size(run: Run, size: int) -> None:
+    body = b"x" * 60_000
+
+    async def in_pieces(connection: Connection) -> None:
+        await connection.request()
+        whole = b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n" + body
+        for begin in range(0, len(whole), size):
+            connection.writer.write(whole[begin : begin + size])
+        await connection.writer.drain()
+
+    async def scenario() -> Response | Failure:
+        client = tls_context()
+        client.load_verify_locations(cadata=ROOT.pem)
+        async with receiving(in_pieces, tls=server_context(ROOT.issue())) as receiver, sending(tls=client, stored_limit=60_000) as sender:
+            return await sender.send(request(f"https://127.0.0.1:{receiver.port}/", deadline=60))
+
+    assert run(scenario()) == Response(200, body, False)
+
+
+def test_a_receiver_that_is_gone_as_soon_as_tls_stands_is_a_failure_at_whatever_moment(run: Run) -> None:
+    async def gone(connection: Connection) -> None:
+        connection.writer.transport.abort()
+
+    async def scenario() -> set[str]:
+        client = tls_context()
+        client.load_verify_locations(cadata=ROOT.pem)
+        async with receiving(gone, tls=server_context(ROOT.issue())) as receiver, sending(tls=client) as sender:
+            results = [await sender.send(request(f"https://127.0.0.1:{receiver.port}/")) for _ in range(50)]
+            return {result.fault for result in results if isinstance(result, Failure)}
+
+    assert run(scenario()) <= {"connection", "tls"}
+
+
+def test_a_connection_that_is_closed_before_its_meter_is_set_has_none() -> None:
+    class Closed(asyncio.Transport):
+        def get_protocol(self) -> asyncio.BaseProtocol:
+            return None  # type: ignore[return-value]  # as the loops do
+
+        def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+            raise AssertionError
+
+    async def scenario() -> None:
+        connection = Kept((True, "hooks.example", 443), Nobody(), Answers(1, 1))
+        connection.connection_made(Closed())
+        connection.meter(Closed())
+
+    asyncio.run(scenario())
+
+
+class Nobody:
+    def release(self, connection: Kept, *, reusable: bool) -> None:
+        pass
+
+    def forget(self, connection: Kept) -> None:
+        pass

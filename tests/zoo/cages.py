@@ -29,6 +29,7 @@ class Certificates:
             "early": server_context(root.issue(starts=1)),
             "unknown": server_context(Authority("stranger").issue()),
             "outdated": _outdated(root.issue()),
+            "generous": _generous(root.issue()),
         }
         self.trusted = root.pem
 
@@ -39,6 +40,13 @@ def _outdated(issued: Issued) -> ssl.SSLContext:
     context.set_ciphers("ALL:@SECLEVEL=0")
     with warnings.catch_warnings(action="ignore", category=DeprecationWarning):  # that is what it is for
         context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
+    return context
+
+
+def _generous(issued: Issued) -> ssl.SSLContext:
+    """A server that sends session tickets for as long as a handshake may take: half a megabyte."""
+    context = server_context(issued)
+    context.num_tickets = 2_000
     return context
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from tests.integration.receivers import OK, Connection, answering
+from tests.integration.receivers import OK, Connection, answering, silent
 from tests.zoo.cages import DRIP_SECONDS, Beast, reset, secure, unencrypted
 
 RECORD = b"\x16\x03\x03\x40\x00"
@@ -50,6 +50,7 @@ HANDSHAKES: tuple[Beast, ...] = (
     secure("a certificate of another host", "other", answering(OK), "tls"),
     secure("a certificate that nobody knows", "unknown", answering(OK), "tls"),
     secure("TLS 1.1", "outdated", answering(OK), "tls", "connection"),
+    secure("a flood of session tickets", "generous", silent, "protocol"),
     unencrypted("no TLS", unencrypted_answer, "tls"),
     unencrypted("garbage for TLS", garbage, "tls"),
     unencrypted("hangs in the handshake", hangs, "timeout"),

@@ -17,7 +17,12 @@ from hookwright.senders.timeouts import Timeouts
 
 _JOINED = 65_536
 """Bodies up to here are copied behind their head, which is cheaper than to write two pieces."""
-
+READ_SIZE = 65_536
+"""Bytes that TLS computes with in one turn of the loop, for one connection."""
+MAX_NOISE = 131_072
+"""Bytes of TLS records that may come without a byte in them for us: session tickets, new keys and their like."""
+NOISE_PER_BYTE = 32
+"""A record with one byte in it has about as many."""
 
 Key = tuple[bool, str, int] | tuple[bool, str, int, TlsIdentity]
 """Whether by TLS, host, port, and as whom and whom we trust, if that is not for all the same."""
@@ -42,6 +47,7 @@ class Connection(asyncio.Protocol):
     fault: Failure | None = None
     _waiter: asyncio.Future[Response | Failure] | None = None
     _deadlines: Timeouts["Connection"] | None = None
+    _noise = 0
 
     def __init__(self, key: Key, home: Home, answers: Answers) -> None:
         self._loop = asyncio.get_running_loop()
@@ -108,12 +114,29 @@ class Connection(asyncio.Protocol):
         self._end(failure, reusable=False)
         self.transport.abort()
 
+    def meter(self, transport: asyncio.Transport) -> None:
+        """From now on TLS is spoken, over this connection's transport until now: `transport` is what is used instead."""
+        tls = cast(asyncio.BufferedProtocol | None, self._wire.get_protocol())
+        if tls is not None:  # else it was closed meanwhile
+            self._wire.set_protocol(_Meter(self, tls))
+        self.transport = transport
+
+    def hear(self, size: int) -> None:
+        """So many bytes have come; what they say comes to `data_received` meanwhile."""
+        self._noise += size
+
+    def heard(self) -> None:
+        if self._noise > MAX_NOISE:
+            self.fail(MALFORMED)
+
     # The transport's side
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = self._wire = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
+        if self._noise:
+            self._noise = max(0, self._noise - NOISE_PER_BYTE * len(data))
         if self._waiter is None:
             self.fail(MALFORMED)
             return
@@ -134,6 +157,26 @@ class Connection(asyncio.Protocol):
         else:
             self.fail(of_break(exc))
         self._answers.close()
+
+
+class _Meter(asyncio.BufferedProtocol):
+    """Between a socket and TLS: counts what comes. Records that say nothing are computed with and never reach us, so that a receiver
+    could send them without end, and a hundred of them would have the loop for themselves.
+    """
+
+    def __init__(self, connection: Connection, tls: asyncio.BufferedProtocol) -> None:
+        self._connection, self._buffer, self._updated = connection, tls.get_buffer, tls.buffer_updated
+        # What passes through unchanged goes there directly.
+        self.eof_received, self.connection_lost = tls.eof_received, tls.connection_lost  # type: ignore[method-assign]
+        self.pause_writing, self.resume_writing = tls.pause_writing, tls.resume_writing  # type: ignore[method-assign]
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return memoryview(self._buffer(sizehint))[:READ_SIZE]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._connection.hear(nbytes)
+        self._updated(nbytes)
+        self._connection.heard()
 
 
 Make = Callable[[], Connection]

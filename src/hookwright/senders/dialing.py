@@ -97,7 +97,7 @@ class Dialer:
             transport = await self._loop.start_tls(raw, connection, context, server_hostname=host.rstrip("."))
             if transport is None:  # closed meanwhile
                 raise Unreached(UNREACHABLE)
-            connection.transport = transport
+            connection.meter(transport)
         except BaseException as error:
             raw.abort()
             if isinstance(error, OSError):

@@ -72,6 +72,7 @@ def identity_context(tls: TlsIdentity) -> ssl.SSLContext:
 
 def _strict(context: ssl.SSLContext) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_RENEGOTIATION  # one handshake for each connection, not as many as the receiver wants
     suites = [suite["name"] for suite in context.get_ciphers()]
     context.set_ciphers(":".join(name for name in suites if not name.startswith("DHE-")))
     context.set_alpn_protocols(["http/1.1"])
