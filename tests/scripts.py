@@ -25,6 +25,9 @@ GREEDY = {
     "one long text": "function handler(w) { let t = 'x'; for (;;) t += t; }",
     "one large buffer": "function handler(w) { const all = []; for (;;) all.push(new ArrayBuffer(1 << 24)); }",
     "caught each time": "function handler(w) { const all = []; for (;;) { try { all.push('y'.repeat(1 << 20) + all.length); } catch {} } }",
+    "ever longer chains": "function handler(w) { let o = {}; for (;;) o = Object.create(o); }",
+    "many headers": "function handler(w) { w.headers = {}; for (let n = 0; n < 1e7; n++) w.headers['x-' + n] = 'y'; return w; }",
+    "what cannot be interrupted": "function handler(w) { Array(1e8).join('x'); return w; }",
     "many numbers": "function handler(w) { w.payload = new Array(1e9).fill(7); return w; }",
 }
 """What takes memory without end; some of it runs out of time before."""

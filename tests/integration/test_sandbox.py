@@ -119,7 +119,8 @@ def test_what_never_ends_is_stopped_for_its_time(code: str) -> None:
 def test_what_takes_ever_more_memory_is_stopped(code: str) -> None:
     ran = run_once(script(code), SMALL)
     assert isinstance(ran, Stopped), ran
-    assert ran.trouble in ("memory", "time", "error"), ran
+    own = ("RangeError: BigInt is too large", "InternalError: string too long")  # the language's own limits
+    assert ran.trouble in ("memory", "time") or ran.detail.startswith(own), ran
 
 
 @pytest.mark.parametrize(("code", "line"), MISTAKEN.values(), ids=MISTAKEN.keys())

@@ -44,6 +44,8 @@ ENVELOPE = 262_144
 """Bytes of a result beside its answer; and of memory to tell what a script logged that took all of its own."""
 MOST_TEXT, MOST_STACK = 2_000, 4_000
 """Characters of what is told of a mistake, and that are looked through for its line."""
+TELLING = 0.5
+"""Seconds of the processor that a child has left to tell of a script that was stopped for its time."""
 MEMORY = "it took too much memory"
 READ = b"\n"
 """A child's first word: it has read all of its request. To JSON it is white space."""
@@ -115,6 +117,7 @@ def answer_and_end(limits: dict[str, Any], fence: Any, pipe: int) -> NoReturn:
 
 def confine(limits: dict[str, Any]) -> None:
     """Rules 2 and 3, for this child."""
+    signal.setitimer(signal.ITIMER_PROF, limits["seconds"] + TELLING)  # it is of the processor's time, and ends who does not mind it
     cpu = int(limits["seconds"]) + 2
     restrict(resource.RLIMIT_CPU, cpu, cpu + 1)
     restrict(resource.RLIMIT_NPROC, 0, 0)
@@ -136,11 +139,15 @@ def run(request: dict[str, Any], limits: dict[str, Any]) -> dict[str, Any]:
     context.set_memory_limit(limits["memory"])
     context.set_max_stack_size(STACK)
     door = context.eval(PRELUDE)
+    before = largest()
     try:
         result = call(context, door, request, limits)
     except quickjs.JSException as error:
         text, _, stack = str(error).partition("\n    at ")
         result = mistake(text.strip(), stack)
+    if result.get("detail") == "null":  # thrown by the script, or by the engine where there is no memory even for an error
+        full = largest() - before > limits["memory"] // 2
+        result = stopped("memory", MEMORY) if full else stopped("error", "null was thrown", result["line"])
     if time.process_time() >= limits["seconds"]:
         result = stopped("time", f"it took more than {limits['seconds']:g} s", result.get("line"))
     return result | {"log": logged(context, door, limits)}
@@ -193,10 +200,14 @@ def mistake(text: str, stack: str) -> dict[str, Any]:
     text = text[:MOST_TEXT]
     if text.startswith("InternalError: out of memory"):
         return stopped("memory", MEMORY)
-    if text == "null":
-        text = "null was thrown; perhaps there was no memory left for more"
     lines = (int(found[1]) for found in _PLACE.finditer(stack[:MOST_STACK]))
     return stopped("error", text, next((line for line in lines if line <= OURS), None))
+
+
+def largest() -> int:
+    """Bytes of memory that this process ever had at once."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def stopped(trouble: str, detail: str, line: int | None = None) -> dict[str, Any]:
@@ -206,7 +217,7 @@ def stopped(trouble: str, detail: str, line: int | None = None) -> dict[str, Any
 def obituary(status: int, *, late: bool, full: bool) -> dict[str, Any]:
     if full:
         return stopped("output", "it said more than it can have to say")
-    if late or (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU):
+    if late or (os.WIFSIGNALED(status) and os.WTERMSIG(status) in (signal.SIGPROF, signal.SIGXCPU)):
         return stopped("time", "it took too much time and did not let itself be stopped")
     if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
         return stopped("memory", "it was killed; it took too much memory, or too much time")
