@@ -1,4 +1,4 @@
-from hookwright.engine.tenants import LEAST, Tenants
+from hookwright.engine.tenants import LEAST, REMEMBERED, Tenants
 
 
 def busy(most: int, **under_way: int) -> Tenants:
@@ -33,3 +33,14 @@ def test_whoever_has_no_more_than_a_tenth_of_all_is_not_noisy() -> None:
 
 def test_somebody_new_finds_a_slot_beside_a_noisy_organization() -> None:
     assert busy(100, noisy=79, quiet=1).may_begin("new")
+
+
+def test_organizations_that_have_nothing_under_way_do_not_pile_up() -> None:
+    tenants = Tenants(100)
+    for number in range(3 * REMEMBERED):
+        tenants.begin(f"org_{number}")
+        tenants.end(f"org_{number}")
+    assert len(tenants._under_way) <= REMEMBERED + 1
+    tenants.begin("org_0")
+    tenants.end("org_0")
+    assert tenants.may_begin("org_0")

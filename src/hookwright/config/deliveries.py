@@ -70,8 +70,8 @@ class Deliveries(BaseModel):
     recovery_rate: int = option(
         50,
         "messages a second",
-        "At most so many go to an endpoint with a backlog after it was disabled or gave no answers, until that is gone; and a task that "
-        "sends again (recover, replay) adds no more.",
+        "At most so many go to an endpoint with a backlog after it was disabled or gave no answers, until that is gone; to who has one "
+        "for over an hour twice as many, and again every ten minutes. A task that sends again (recover, replay) adds no more.",
         "Whoever has just come back is not struck down again.",
         ge=1,
         le=100_000,

@@ -8,6 +8,8 @@ endpoints of a noisy one hang.
 LEAST = 30
 SHARE = 0.1
 SPARE = 0.2
+REMEMBERED = 1_000
+"""Organizations with nothing under way: whoever was here before is somebody else, also while it is quiet."""
 
 
 class Tenants:
@@ -24,7 +26,9 @@ class Tenants:
 
     def end(self, organization: str) -> None:
         self._all -= 1
-        self._under_way[organization] -= 1
+        left = self._under_way[organization] = self._under_way[organization] - 1
+        if not left and len(self._under_way) > REMEMBERED:
+            del self._under_way[organization]
 
     def may_begin(self, organization: str) -> bool:
         """Whether a slot that is free is for this one, too."""
