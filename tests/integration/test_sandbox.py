@@ -293,7 +293,15 @@ def test_a_script_that_ends_every_process_that_it_is_given_to_is_to_blame(monkey
     assert isinstance(ran, Stopped) and ran.trouble == "crash", ran
 
 
-@pytest.mark.parametrize("program", ["raise SystemExit", "import time; time.sleep(100)", "print('{}' * 100)"])
+NO_FORK = f"""
+import os, runpy
+def fork(): raise BlockingIOError
+os.fork = fork
+runpy.run_path({str(workers.PROGRAM)!r}, run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("program", ["raise SystemExit", "import time; time.sleep(100)", "print('{}' * 100)", NO_FORK])
 def test_where_no_process_comes_up_no_script_is_to_blame(program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "worker.py").write_text(program)
     monkeypatch.setattr(workers, "PROGRAM", tmp_path / "worker.py")
