@@ -27,6 +27,7 @@ from .order_machine import OrderMachine
 from .tables import ReadTables
 from .tasks import begin, finish
 
+pytestmark = pytest.mark.long
 ORDERED = Options(ordered=True)
 OTHER = OWNER + 1
 MACHINES = 25

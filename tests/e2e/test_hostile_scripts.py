@@ -18,6 +18,7 @@ from tests.harness import Receiver, ServerProcess, free_port, org_token
 from tests.scripts import GREEDY, HOSTILE
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.long
 MISTAKES = {
     "throws null": "function handler(w) { throw null; }",
     "throws what cannot be shown": "function handler(w) { throw {get message() { throw 1; }, toString() { throw 2; }}; }",

@@ -7,6 +7,7 @@ from collections import Counter
 from typing import Any
 
 import msgspec
+import pytest
 from svix.api import EventTypeIn, MessageIn, Svix, SvixAsync, SvixOptions
 from svix.api.message import message_in_raw
 
@@ -14,6 +15,7 @@ from tests.e2e.journeys import APP, Tenant, endpoint, member, passing_on, sent_b
 from tests.harness import Receiver
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.long
 MESSAGES, RAW = 1000, 60
 AT_ONCE = 16
 Example = tuple[str, str, dict[str, Any]]

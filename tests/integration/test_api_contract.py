@@ -27,8 +27,12 @@ from tests.harness import Receiver, Server, answers, running_server
 from tests.integration.api import Api, fresh
 
 EXAMPLES = int(os.environ.get("CONTRACT_EXAMPLES", "10"))
+PATIENCE = 600 + EXAMPLES * 20
+"""Seconds: half a minute on a machine that has nothing else to do."""
 BUSINESS_RULES = "positive_data_acceptance"
 """Left out: a schema cannot say that an event type must exist, or that `since` is before `until`."""
+
+pytestmark = pytest.mark.long
 
 
 class Seeded(msgspec.Struct, frozen=True):
@@ -91,14 +95,14 @@ def schemathesis_run(seeded: Seeded, folder: Path, path: dict[str, str], *option
     print(f"\n{found[0]}")
 
 
-@pytest.mark.timeout(60 + EXAMPLES * 20)
+@pytest.mark.timeout(PATIENCE)
 def test_the_server_keeps_its_own_document_from_any_state(seeded: Seeded, tmp_path: Path) -> None:
     """All operations in any order, deletions too; ids are made up, or learnt from answers. Fuzzing is for ids that exist, below:
     behind a 404 it finds nothing that coverage does not."""
     schemathesis_run(seeded, tmp_path, {}, "--phases", "coverage,stateful")
 
 
-@pytest.mark.timeout(60 + EXAMPLES * 20)
+@pytest.mark.timeout(PATIENCE)
 def test_the_server_keeps_its_own_document_where_things_exist(seeded: Seeded, tmp_path: Path) -> None:
     """Only real ids, so that every request gets past the 404."""
     schemathesis_run(seeded, tmp_path, seeded.names, "--phases", "examples,fuzzing", "--exclude-method", "DELETE")

@@ -11,6 +11,7 @@ from bench.compare import Plan
 from bench.report import Report
 from tests.zoo import ZOO
 
+pytestmark = pytest.mark.long
 MEDIAN = {
     "accepted_per_s",
     "delivered_per_s",

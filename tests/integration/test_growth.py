@@ -26,6 +26,7 @@ from hookwright.stores.sqlite.connections import open_reader
 from hookwright.stores.sqlite.store import open_store
 from tests.postgres import Postgres
 
+pytestmark = pytest.mark.long
 HANDLERS = (handlers,)
 FEW, MANY = 5_000, 20_000
 NOW = 1_760_000_000_000

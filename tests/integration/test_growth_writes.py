@@ -33,6 +33,7 @@ from hookwright.stores.sqlite.connections import open_writer
 from hookwright.stores.sqlite.db import SqliteDb
 from tests.postgres import Postgres
 
+pytestmark = pytest.mark.long
 HANDLERS = (handlers,)
 FEW, MANY = 2_000, 20_000
 NOW = 1_760_000_000_000

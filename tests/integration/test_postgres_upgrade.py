@@ -23,6 +23,7 @@ from tests.integration.cli import Run, environment
 from tests.integration.test_postgres_news import KEY
 from tests.releases import STEPS, module_of, next_release
 
+pytestmark = pytest.mark.long
 LEASE_MS = 3_600_000
 
 

@@ -12,6 +12,7 @@ from tests.harness import Receiver, Server, ServerProcess, free_port
 from tests.integration.api import Api
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.long
 MESSAGES = 300
 KILLS = 3
 SLOWLY = "10"

@@ -14,6 +14,8 @@ import pytest
 
 from tests.harness import ServerProcess, free_port
 
+pytestmark = pytest.mark.long
+
 FLOOD, PIECE = 200, b"v" * 1_000_000
 GROWTH_KIB = 16 * 1024
 LARGE = 50_000_000

@@ -19,6 +19,7 @@ from tests.integration.postgres import asked
 from tests.integration.test_cli import one_line
 from tests.waiting import PATIENCE, eventually
 
+pytestmark = pytest.mark.long
 KEY = f"k1:{base64.b64encode(bytes(32)).decode()}"
 
 

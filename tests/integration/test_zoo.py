@@ -11,6 +11,7 @@ from tests.integration.sockets import FINE, Run, all_closed, pool_of, sockets
 from tests.waiting import until
 from tests.zoo import ZOO, Beast, Certificates, outcome, trusting
 
+pytestmark = pytest.mark.long
 DEADLINE = 0.4
 """Seconds; enough for those that answer, and all that is spent on those that never do."""
 BODY = b"x" * 100_000

@@ -21,6 +21,7 @@ from tests.security.canary import Canary, canary
 from tests.security.paths import ENTRIES, EXITS, OAUTH2
 from tests.zoo.nets import faked_net
 
+pytestmark = pytest.mark.long
 OPENED = "127.0.0.2"
 ORGANIZATION = "org_" + "a" * 27
 OPTIONS = {"allow_ports": "1-65535", "retry_schedule": ""}

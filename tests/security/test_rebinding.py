@@ -14,6 +14,7 @@ from tests.integration.receivers import request, sending
 from tests.security.canary import canary
 from tests.zoo.nets import faked_net
 
+pytestmark = pytest.mark.long
 SEED = 20_260_104
 AT_ONCE = 200
 GOOD = ("8.8.8.8", "1.1.1.1", "93.184.216.34", "2606:4700:4700::1111", "2a00:1450:4001::200e")

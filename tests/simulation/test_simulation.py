@@ -29,6 +29,7 @@ from hookwright.stores.sqlite.groups import Groups
 from tests.simulation.model import Violation
 from tests.simulation.scenario import simulate
 
+pytestmark = pytest.mark.long
 SEEDS = 100
 SCRIPTED_SEEDS = 30
 PATIENCE = 200

@@ -14,7 +14,7 @@ from tests.torture.power import cut_power
 from tests.torture.verdict import Plan, Verdict
 from tests.torture.zombies import freeze
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(400)]
 """Seconds, on a machine that many share; on one of its own each takes 5 to 15."""
 
 
