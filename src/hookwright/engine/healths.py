@@ -111,7 +111,8 @@ class Healths:
         if patient is None:
             return True
         if probe:
-            return patient.health.phase is Phase.HALF_OPEN and patient.health.prober == node
+            mine = patient.health.phase is Phase.HALF_OPEN and patient.health.prober == node
+            return mine and self._clock.now() <= patient.health.probe_until - self._policy.probe_ms  # it ends before another may begin
         return self._may_send(patient) and (late or not patient.health.ramp_from)
 
     def free_at(self, endpoint: str) -> int:
