@@ -58,7 +58,7 @@ class _Answering:
 
 
 def _from_a_browser(scope: Scope) -> bool:
-    return any(name == b"origin" for name, _ in scope["headers"])
+    return b"origin" in dict(scope["headers"])
 
 
 async def read_body(receive: Receive, headers: dict[bytes, bytes], most: int) -> bytes:
