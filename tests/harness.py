@@ -31,6 +31,8 @@ from tests.ports import free_port as free_port
 SECRET = "a secret for tests, long enough for HS256"
 START_SECONDS = 60.0
 """A start takes one second of CPU; on a machine that many share that can be a minute."""
+SHUTDOWN_SECONDS = 0.1
+"""What is still answered when a receiver ends; zero would be without end."""
 
 
 def org_token(organization: str = DEFAULT_ORGANIZATION, secret: str = SECRET, **claims: Any) -> str:
@@ -212,7 +214,7 @@ class Receiver:
 
         async def live() -> None:
             self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
-            runner = web.AppRunner(_application(self._handle), handle_signals=False, access_log=None, shutdown_timeout=0)
+            runner = web.AppRunner(_application(self._handle), handle_signals=False, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
             await runner.setup()
             site = web.TCPSite(runner, "127.0.0.1", 0, backlog=4096, ssl_context=self._tls)
             await site.start()
