@@ -26,11 +26,7 @@ from tests.torture.verdict import Check, Plan, Progress, Verdict, moments, zero
 from tests.torture.world import Acknowledged, World, note_death
 
 ORDERED = {"ordered": True}
-SETTINGS = {
-    "HOOKWRIGHT_RETRY_SCHEDULE": ",".join(["0.05", "0.1", *["0.2"] * 28]),
-    "HOOKWRIGHT_BREAKER_PAUSE": "0.05",
-    "HOOKWRIGHT_RECOVERY_RATE": "100000",
-}
+SETTINGS = {"HOOKWRIGHT_RETRY_SCHEDULE": ",".join(["0.05", "0.1", *["0.2"] * 28])}
 """A message that fails holds up all behind it: there would be little order to see in hours."""
 HOLDS_SECONDS = 5.0
 """So long it is tried to stop a server at a moment when it has claimed deliveries and not settled them."""
