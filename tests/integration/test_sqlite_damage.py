@@ -42,14 +42,17 @@ DAMAGED_ENDPOINTS = {
 
 
 class Damage:
-    """Beside the store, as whoever broke the file would."""
+    """Beside the store, as whoever broke the file would; and beside its loop, which may be in the middle of a transaction."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def __call__(self, sql: str, **values: str) -> None:
+    async def __call__(self, sql: str, **values: str) -> None:
+        await asyncio.to_thread(self._carry_out, sql, values)
+
+    def _carry_out(self, sql: str, values: dict[str, str]) -> None:
         connection = apsw.Connection(str(self._path))
-        connection.set_busy_timeout(5000)  # the store may be in the middle of a commit
+        connection.set_busy_timeout(5000)
         connection.execute(sql, values)
         assert connection.changes()
         connection.close()
@@ -74,7 +77,7 @@ def test_a_delivery_that_cannot_be_read_is_set_aside_and_the_others_are_claimed(
     async def story(world: World, damage: Damage) -> None:
         endpoint = await world.endpoint()
         first, bad, last = [await world.message(endpoint, channels=("c",), event_id=str(number)) for number in range(3)]
-        damage(DAMAGED_DELIVERIES[problem], message=bad.id)
+        await damage(DAMAGED_DELIVERIES[problem], message=bad.id)
         rows = await claim(world, endpoint)
         assert [one.message for one in rows.claimed] == [first, last]
         (aside,) = rows.set_aside
@@ -89,13 +92,13 @@ def test_what_was_set_aside_stays_live_does_not_come_back_at_once_and_is_claimed
     async def story(world: World, damage: Damage) -> None:
         endpoint = await world.endpoint()
         bad = await world.message(endpoint, channels=("c",))
-        damage("update messages set channels = '[' where id = :message", message=bad.id)
+        await damage("update messages set channels = '[' where id = :message", message=bad.id)
         assert len((await claim(world, endpoint)).set_aside) == 1
         assert await world.under_way() == 1
         assert await claim(world, endpoint) == ClaimedRows((), world.now + SET_ASIDE_MS)
         world.now += SET_ASIDE_MS
         assert len((await claim(world, endpoint)).set_aside) == 1
-        damage("update messages set channels = '[\"c\"]' where id = :message", message=bad.id)
+        await damage("update messages set channels = '[\"c\"]' where id = :message", message=bad.id)
         world.now += SET_ASIDE_MS
         assert [one.message for one in (await claim(world, endpoint)).claimed] == [bad]
 
@@ -107,7 +110,7 @@ def test_an_ended_round_that_cannot_be_read_keeps_no_other_from_ending(tmp_path:
         endpoint = await world.endpoint()
         bad, good = await world.message(endpoint), await world.message(endpoint)
         await world.attempt(bad, endpoint, State.FAIL)
-        damage("update outcomes set state = 9 where message = :message", message=bad.id)
+        await damage("update outcomes set state = 9 where message = :message", message=bad.id)
         await world.resend(bad, endpoint)
         await world.resend(good, endpoint)
         await world.store.write(DeleteEndpoint(application=world.app, ref=endpoint.id, now=world.now))
@@ -123,7 +126,7 @@ def test_an_endpoint_that_cannot_be_read_is_held_and_its_application_goes_on(
     async def story(world: World, damage: Damage) -> None:
         picky = {"event_types": frozenset({"other"}), "channels": frozenset({"c"})}
         good, bad, other = await world.endpoint(), await world.endpoint(**picky), await world.endpoint(**picky)
-        damage(DAMAGED_ENDPOINTS[problem], endpoint=bad.id)
+        await damage(DAMAGED_ENDPOINTS[problem], endpoint=bad.id)
         loaded = await world.store.read(LoadApplication(organization=ORG, ref=world.app))
         assert loaded is not None
         assert [one.id for one in loaded.endpoints] == [good.id, bad.id, other.id]
@@ -157,7 +160,7 @@ def test_an_endpoint_with_a_damaged_delivery_gets_its_others_and_the_damage_is_l
                 endpoint = await endpoint_of(world, services)
             bodies = [b"0", b"1", b"2"]
             _, bad, _ = [await world.message(endpoint, body=body, channels=("c",)) for body in bodies]
-            Damage(tmp_path / "store.db")("update messages set channels = '[' where id = :message", message=bad.id)
+            await Damage(tmp_path / "store.db")("update messages set channels = '[' where id = :message", message=bad.id)
             async with engine(store, recorder) as services:
                 assert {await recorder.sent.get(), await recorder.sent.get()} == {b"0", b"2"}
                 await dispatcher_of(services).look_again()
@@ -178,12 +181,12 @@ def test_what_is_held_for_a_damaged_endpoint_is_sent_once_it_is_mended_and_nobod
             await world.application()
             async with engine(store, recorder) as services:
                 bad, _ = await endpoint_of(world, services), await endpoint_of(world, services)
-                damage("update endpoints set metadata = '' where id = :endpoint", endpoint=bad.id)
+                await damage("update endpoints set metadata = '' where id = :endpoint", endpoint=bad.id)
                 await accept(services, b"0", world.app)
                 assert await recorder.sent.get() == b"0"
                 await accept(services, b"1", world.app)
                 assert await recorder.sent.get() == b"1"
-                damage("update endpoints set metadata = '{}' where id = :endpoint", endpoint=bad.id)
+                await damage("update endpoints set metadata = '{}' where id = :endpoint", endpoint=bad.id)
                 services.dispatcher.endpoint_changed(bad.id)
                 assert {await recorder.sent.get(), await recorder.sent.get()} == {b"0", b"1"}
 
@@ -194,14 +197,14 @@ def test_at_an_ordered_endpoint_one_that_cannot_be_read_holds_up_those_behind_it
     async def story(world: World, damage: Damage) -> None:
         endpoint = await world.endpoint(options=Options(ordered=True))
         first, bad, last = [await world.message(endpoint, channels=("c",)) for _ in range(3)]
-        damage("update messages set channels = '[' where id = :message", message=bad.id)
+        await damage("update messages set channels = '[' where id = :message", message=bad.id)
         rows = await claim(world, endpoint, ordered=True)
         assert [one.message for one in rows.claimed] == [first]
         await world.settle(first, endpoint, rows.claimed[0].delivery, State.SUCCESS)
         rows = await claim(world, endpoint, ordered=True)
         assert (rows.claimed, [aside.key.message for aside in rows.set_aside]) == ((), [bad.id])
         assert await claim(world, endpoint, ordered=True) == ClaimedRows((), world.now + SET_ASIDE_MS)
-        damage("update messages set channels = '[\"c\"]' where id = :message", message=bad.id)
+        await damage("update messages set channels = '[\"c\"]' where id = :message", message=bad.id)
         world.now += SET_ASIDE_MS
         assert [one.message for one in (await claim(world, endpoint, ordered=True)).claimed] == [bad, last]
 
@@ -215,7 +218,7 @@ def test_a_task_passes_over_a_message_that_cannot_be_read(tmp_path: Path, sql: s
     async def story(world: World, damage: Damage) -> None:
         endpoint = await world.endpoint()
         first, bad, last = await ended(world, endpoint, *[State.SUCCESS] * 3)
-        damage(sql, message=bad.id)
+        await damage(sql, message=bad.id)
         await begin(world, endpoint, Kind.BULK)
         await finish(world)
         task = await found(world)
@@ -230,7 +233,7 @@ def test_a_task_that_meets_a_text_that_is_none_ends_and_the_others_go_on(tmp_pat
         endpoint, other = await world.endpoint(), await world.endpoint()
         (bad,) = await ended(world, endpoint, State.SUCCESS)
         (good,) = await ended(world, other, State.SUCCESS)
-        damage(f"update messages set event_type = {NO_TEXT} where id = :message", message=bad.id)
+        await damage(f"update messages set event_type = {NO_TEXT} where id = :message", message=bad.id)
         await begin(world, endpoint, Kind.BULK, task="qtask_1")
         await begin(world, other, Kind.BULK, task="qtask_2")
         await finish(world)
